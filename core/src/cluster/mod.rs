@@ -1,0 +1,6 @@
+//! Brokers, topics, partitions and their leaders: slots, and what metadata does to them.
+
+mod slots;
+
+pub use slots::{BrokerId, BrokerSlot, PartitionId, PartitionSlot, TopicId, TopicSlot};
+pub(crate) use slots::{Pools, TopicState, flag};

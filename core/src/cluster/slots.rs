@@ -1,0 +1,253 @@
+//! The slots of topics, partitions and brokers.
+
+use crate::identity::Sequences;
+use crate::link::LinkId;
+use crate::memory::{Pool, id};
+use crate::message::ErrorCode;
+use crate::producer::BatchId;
+use crate::time::Instant;
+
+id! {
+    /// Number of a topic.
+    TopicId of TopicSlot
+}
+id! {
+    /// Number of a partition in use.
+    PartitionId of PartitionSlot
+}
+id! {
+    /// Number of a broker that matters.
+    BrokerId of BrokerSlot
+}
+
+/// What is known of a topic.
+#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum TopicState {
+    /// Not asked for, or no answer yet.
+    #[default]
+    Unknown,
+    /// The number of partitions is known.
+    Known,
+    /// The broker says that it cannot be used.
+    Failed(ErrorCode),
+}
+
+/// A topic that the application named.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub struct TopicSlot {
+    pub(crate) name_at: u32,
+    pub(crate) name_length: u8,
+    pub(crate) hash: u32,
+    pub(crate) next_in_bucket: TopicId,
+    pub(crate) state: TopicState,
+    /// Number of partitions, once known or declared.
+    pub(crate) partitions: u32,
+    /// Declared with its partition count; accepted before metadata (R16).
+    pub(crate) declared: bool,
+    /// An event tells the application when the state is known.
+    pub(crate) awaited: bool,
+    /// To be asked for in the next metadata request, and in the one that is written.
+    pub(crate) wanted: bool,
+    pub(crate) asked: bool,
+    pub(crate) id: [u8; 16],
+    /// Where keyless records go now, and the bytes that went there (KIP-794).
+    pub(crate) sticky: PartitionId,
+    pub(crate) sticky_bytes: u32,
+    /// The request that is being filled, and its last batch of this topic.
+    pub(crate) gathered_for: u32,
+    pub(crate) gathered_last: BatchId,
+}
+
+/// Bits of [`PartitionSlot::flags`].
+pub(crate) mod flag {
+    /// After an error: nothing is sent until every request with a batch of the partition has
+    /// ended; then the head goes first. R12.
+    pub(crate) const RECOVERING: u8 = 1;
+    /// The head was answered 45 or 59, or a refused batch left a hole: once nothing is in
+    /// flight, either its unresolved batches are probed or the epoch is bumped. R8.
+    pub(crate) const LOST: u8 = 2;
+    /// Batches that may be in the log are being probed, newest first. R8.
+    pub(crate) const PROBING: u8 = 4;
+    /// On its broker's list of ready partitions.
+    pub(crate) const READY: u8 = 8;
+    /// What makes it ready cannot wait for more (a full batch, or one that is sent again). R21.
+    pub(crate) const URGENT: u8 = 16;
+    /// The leader changed since the last attempt failed: no back-off (KIP-951).
+    pub(crate) const LEADER_CHANGED: u8 = 32;
+}
+
+/// A partition that records were produced to, or that metadata told of while there was room.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub struct PartitionSlot {
+    pub(crate) topic: TopicId,
+    pub(crate) index: i32,
+    pub(crate) next_in_bucket: PartitionId,
+    pub(crate) flags: u8,
+    /// Attempts with a batch of this partition that are not answered.
+    pub(crate) in_flight: u8,
+    /// The broker that leads it, and since which epoch.
+    pub(crate) leader: Option<i32>,
+    pub(crate) leader_epoch: Option<i32>,
+    pub(crate) broker: BrokerId,
+    /// The link that carries its attempts. R11.
+    pub(crate) link: LinkId,
+    /// Its batches in order.
+    pub(crate) first: BatchId,
+    pub(crate) last: BatchId,
+    pub(crate) batches: u32,
+    /// The next batch to send; none: nothing is left but what is in flight.
+    pub(crate) cursor: BatchId,
+    /// Records accepted so far: the number of the next one. R20.
+    pub(crate) accepted: u64,
+    pub(crate) sequences: Sequences,
+    /// Offset after the last acknowledged record; 0 if none is known.
+    pub(crate) acknowledged_offset: i64,
+    pub(crate) backoff_until: Instant,
+    /// Neighbours on the broker's list of ready partitions, and whose list it is.
+    pub(crate) ready_previous: PartitionId,
+    pub(crate) ready_next: PartitionId,
+    pub(crate) ready_on: BrokerId,
+    pub(crate) ready_bytes: u32,
+    /// Its timer: linger or back-off.
+    pub(crate) wake_at: Instant,
+    pub(crate) heap_place: u32,
+}
+
+/// Longest host name that is kept, in bytes. DNS allows 253.
+pub(crate) const HOST_MAX: usize = 255;
+
+/// A broker: one of the bootstrap addresses, or a leader.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub struct BrokerSlot {
+    /// Id in the cluster; none for a bootstrap address.
+    pub(crate) id: Option<i32>,
+    pub(crate) host: heapless::Vec<u8, HOST_MAX, u8>,
+    pub(crate) port: u16,
+    pub(crate) used: bool,
+    /// A link is wanted.
+    pub(crate) wanted: bool,
+    pub(crate) link: LinkId,
+    /// How version negotiation starts on the next link. R15.
+    pub(crate) negotiation: crate::link::Negotiation,
+    /// Partitions that it leads.
+    pub(crate) leads: u32,
+    pub(crate) ready_first: PartitionId,
+    pub(crate) ready_last: PartitionId,
+    pub(crate) ready_count: u32,
+    pub(crate) ready_bytes: u32,
+    pub(crate) urgent: u32,
+    /// Since when something is ready that could wait for more. R21.
+    pub(crate) ready_since: Instant,
+    /// Failures in a row, and when the next attempt to connect may be made.
+    pub(crate) failures: u8,
+    pub(crate) retry_at: Instant,
+    pub(crate) next_free: u32,
+}
+
+impl TopicSlot {
+    pub(crate) const EMPTY: Self = Self {
+        name_at: 0,
+        name_length: 0,
+        hash: 0,
+        next_in_bucket: TopicId::NONE,
+        state: TopicState::Unknown,
+        partitions: 0,
+        declared: false,
+        awaited: false,
+        wanted: false,
+        asked: false,
+        id: [0; 16],
+        sticky: PartitionId::NONE,
+        sticky_bytes: 0,
+        gathered_for: 0,
+        gathered_last: BatchId::NONE,
+    };
+}
+
+impl PartitionSlot {
+    pub(crate) const EMPTY: Self = Self {
+        topic: TopicId::NONE,
+        index: 0,
+        next_in_bucket: PartitionId::NONE,
+        flags: 0,
+        in_flight: 0,
+        leader: None,
+        leader_epoch: None,
+        broker: BrokerId::NONE,
+        link: LinkId::NONE,
+        first: BatchId::NONE,
+        last: BatchId::NONE,
+        batches: 0,
+        cursor: BatchId::NONE,
+        accepted: 0,
+        sequences: Sequences::EMPTY,
+        acknowledged_offset: 0,
+        backoff_until: Instant::ZERO,
+        ready_previous: PartitionId::NONE,
+        ready_next: PartitionId::NONE,
+        ready_on: BrokerId::NONE,
+        ready_bytes: 0,
+        wake_at: Instant::ZERO,
+        heap_place: 0,
+    };
+
+    pub(crate) const fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    pub(crate) const fn set(&mut self, flag: u8) {
+        self.flags |= flag;
+    }
+
+    pub(crate) const fn clear(&mut self, flag: u8) {
+        self.flags &= !flag;
+    }
+}
+
+impl BrokerSlot {
+    pub(crate) const EMPTY: Self = Self {
+        id: None,
+        host: heapless::Vec::new(),
+        port: 0,
+        used: false,
+        wanted: false,
+        link: LinkId::NONE,
+        negotiation: crate::link::Negotiation::Newest,
+        leads: 0,
+        ready_first: PartitionId::NONE,
+        ready_last: PartitionId::NONE,
+        ready_count: 0,
+        ready_bytes: 0,
+        urgent: 0,
+        ready_since: Instant::ZERO,
+        failures: 0,
+        retry_at: Instant::ZERO,
+        next_free: 0,
+    };
+}
+
+impl crate::memory::Slot for TopicSlot {
+    fn free_link(&mut self) -> &mut u32 {
+        &mut self.name_at
+    }
+}
+
+impl crate::memory::Slot for PartitionSlot {
+    fn free_link(&mut self) -> &mut u32 {
+        &mut self.heap_place
+    }
+}
+
+impl crate::memory::Slot for BrokerSlot {
+    fn free_link(&mut self) -> &mut u32 {
+        &mut self.next_free
+    }
+}
+
+/// The pools of the cluster's tables.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Pools {
+    pub(crate) topics: Pool,
+    pub(crate) partitions: Pool,
+    pub(crate) brokers: Pool,
+}

@@ -1,0 +1,276 @@
+//! What a producer is told at its start. Names, defaults and checks are those of the Java
+//! producer's keys, given with each field.
+
+use core::fmt;
+
+use crate::time::Duration;
+
+/// How many replicas must have a batch before the broker answers (`acks`).
+#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Acks {
+    /// `acks=0`: the broker does not answer. Outcomes are [`crate::Outcome::Unacknowledged`].
+    None,
+    /// `acks=1`: the leader has it.
+    Leader,
+    /// `acks=all`: every replica in sync has it.
+    #[default]
+    All,
+}
+
+impl Acks {
+    /// The number on the wire.
+    #[must_use]
+    pub const fn wire(self) -> i16 {
+        match self {
+            Self::None => 0,
+            Self::Leader => 1,
+            Self::All => -1,
+        }
+    }
+}
+
+/// Longest `client.id` in bytes.
+pub const CLIENT_ID_MAX: usize = 255;
+
+/// The name of a client, `client.id`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ClientId(heapless::Vec<u8, CLIENT_ID_MAX>);
+
+impl ClientId {
+    /// `None` if the name is longer than [`CLIENT_ID_MAX`] bytes.
+    #[must_use]
+    pub fn new(name: &str) -> Option<Self> {
+        heapless::Vec::from_slice(name.as_bytes()).ok().map(Self)
+    }
+
+    /// The bytes of the name.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Default for ClientId {
+    fn default() -> Self {
+        Self::new("ottla").unwrap_or(Self(heapless::Vec::new()))
+    }
+}
+
+/// Settings of a producer.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Config {
+    /// `client.id`, default `ottla`: sent with every request; brokers log it and apply quotas
+    /// by it.
+    pub client_id: ClientId,
+    /// `acks`, default all.
+    pub acks: Acks,
+    /// `enable.idempotence`, default true. Needs `acks` all, `retries` above 0 and at most 5
+    /// requests in flight.
+    pub idempotence: bool,
+    /// `batch.size` in bytes, default 16384: a batch that reaches it is sent. 0 sends each
+    /// record in a batch of its own.
+    pub batch_size: u32,
+    /// `linger.ms`, default 5 ms: how long a batch waits for more records.
+    pub linger: Duration,
+    /// `max.request.size` in bytes, default 1048576: bound of the batches in one request, and
+    /// of one record.
+    pub max_request_size: u32,
+    /// `max.in.flight.requests.per.connection`, default 5, 1 to 255.
+    ///
+    /// Above 1 without idempotence, a retried batch may come behind a later one.
+    pub max_in_flight: u8,
+    /// `retries`, default 2147483647: attempts after the first.
+    pub retries: u32,
+    /// `retry.backoff.ms`, default 100 ms: first pause before an attempt is repeated; doubles.
+    pub retry_backoff: Duration,
+    /// `retry.backoff.max.ms`, default 1 s.
+    pub retry_backoff_max: Duration,
+    /// `delivery.timeout.ms`, default 120 s: from a batch's first record to its outcome.
+    pub delivery_timeout: Duration,
+    /// `request.timeout.ms`, default 30 s: for the oldest request of a link (R13).
+    pub request_timeout: Duration,
+    /// `reconnect.backoff.ms`, default 50 ms.
+    pub reconnect_backoff: Duration,
+    /// `reconnect.backoff.max.ms`, default 1 s.
+    pub reconnect_backoff_max: Duration,
+    /// `socket.connection.setup.timeout.ms`, default 10 s; doubles with each failure.
+    pub connection_setup_timeout: Duration,
+    /// `socket.connection.setup.timeout.max.ms`, default 30 s.
+    pub connection_setup_timeout_max: Duration,
+    /// `connections.max.idle.ms`, default 9 min: a link without traffic is closed.
+    pub connection_max_idle: Duration,
+    /// `metadata.max.age.ms`, default 5 min; looked at when something is to be sent (R14).
+    pub metadata_max_age: Duration,
+    /// `allow.auto.create.topics`, default true: metadata requests let the broker create topics.
+    pub auto_create_topics: bool,
+    /// What becomes of batches that may be in the log when the broker has lost the producer's
+    /// state (R8). False, the default: they are reported unknown. True: they are sent again
+    /// under the next epoch, and may then be in the log twice.
+    pub resend_after_state_loss: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Config {
+    /// The defaults, with the client id `ottla`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            client_id: ClientId::default(),
+            acks: Acks::All,
+            idempotence: true,
+            batch_size: 16_384,
+            linger: Duration::from_millis(5),
+            max_request_size: 1_048_576,
+            max_in_flight: 5,
+            retries: i32::MAX as u32,
+            retry_backoff: Duration::from_millis(100),
+            retry_backoff_max: Duration::from_millis(1_000),
+            delivery_timeout: Duration::from_millis(120_000),
+            request_timeout: Duration::from_millis(30_000),
+            reconnect_backoff: Duration::from_millis(50),
+            reconnect_backoff_max: Duration::from_millis(1_000),
+            connection_setup_timeout: Duration::from_millis(10_000),
+            connection_setup_timeout_max: Duration::from_millis(30_000),
+            connection_max_idle: Duration::from_millis(540_000),
+            metadata_max_age: Duration::from_millis(300_000),
+            auto_create_topics: true,
+            resend_after_state_loss: false,
+        }
+    }
+
+    /// All that is wrong, at once. `buffer_memory` is the bound of the memory that the producer
+    /// will have.
+    pub fn problems(&self, buffer_memory: u64) -> impl Iterator<Item = Problem> + use<> {
+        let idempotent = self.idempotence;
+        let shortest = self.linger.plus(self.request_timeout);
+        let checks = [
+            (idempotent && self.acks != Acks::All, Problem::IdempotenceNeedsAcksAll),
+            (idempotent && self.retries == 0, Problem::IdempotenceNeedsRetries),
+            (idempotent && self.max_in_flight > 5, Problem::IdempotenceNeedsFiveInFlight),
+            (self.max_in_flight == 0, Problem::NothingInFlight),
+            (self.delivery_timeout < shortest, Problem::DeliveryTimeoutTooShort),
+            (self.max_request_size < crate::record::size::batch_bound(0), Problem::RequestTooSmall),
+            (self.max_request_size > i32::MAX as u32 / 2, Problem::RequestTooLarge),
+            (self.batch_size > i32::MAX as u32 / 2, Problem::BatchTooLarge),
+            (u64::from(self.batch_size) > buffer_memory, Problem::MemoryBelowBatchSize),
+            (self.request_timeout == Duration::ZERO, Problem::NoRequestTimeout),
+        ];
+        checks.into_iter().filter(|(wrong, _)| *wrong).map(|(_, problem)| problem)
+    }
+}
+
+/// A fault of the configuration.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Problem {
+    /// Idempotence with `acks` other than all.
+    IdempotenceNeedsAcksAll,
+    /// Idempotence with `retries` 0.
+    IdempotenceNeedsRetries,
+    /// Idempotence with more than 5 requests in flight.
+    IdempotenceNeedsFiveInFlight,
+    /// `max.in.flight.requests.per.connection` is 0.
+    NothingInFlight,
+    /// `delivery.timeout.ms` is below `linger.ms` + `request.timeout.ms`.
+    DeliveryTimeoutTooShort,
+    /// `max.request.size` is below an empty record's size.
+    RequestTooSmall,
+    /// `max.request.size` is above 1 GiB.
+    RequestTooLarge,
+    /// `batch.size` is above 1 GiB.
+    BatchTooLarge,
+    /// `buffer.memory` is below `batch.size`.
+    MemoryBelowBatchSize,
+    /// `request.timeout.ms` is 0.
+    NoRequestTimeout,
+}
+
+impl Problem {
+    /// The key at fault.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::IdempotenceNeedsAcksAll => "acks",
+            Self::IdempotenceNeedsRetries => "retries",
+            Self::IdempotenceNeedsFiveInFlight | Self::NothingInFlight => {
+                "max.in.flight.requests.per.connection"
+            }
+            Self::DeliveryTimeoutTooShort => "delivery.timeout.ms",
+            Self::RequestTooSmall | Self::RequestTooLarge => "max.request.size",
+            Self::BatchTooLarge => "batch.size",
+            Self::MemoryBelowBatchSize => "buffer.memory",
+            Self::NoRequestTimeout => "request.timeout.ms",
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::IdempotenceNeedsAcksAll => "acks: must be all while enable.idempotence is true",
+            Self::IdempotenceNeedsRetries => {
+                "retries: must be above 0 while enable.idempotence is true"
+            }
+            Self::IdempotenceNeedsFiveInFlight => {
+                "max.in.flight.requests.per.connection: must be at most 5 while \
+                 enable.idempotence is true"
+            }
+            Self::NothingInFlight => "max.in.flight.requests.per.connection: must be at least 1",
+            Self::DeliveryTimeoutTooShort => {
+                "delivery.timeout.ms: must be at least linger.ms + request.timeout.ms"
+            }
+            Self::RequestTooSmall => "max.request.size: is too small for any record",
+            Self::RequestTooLarge => "max.request.size: must be at most 1073741823",
+            Self::BatchTooLarge => "batch.size: must be at most 1073741823",
+            Self::MemoryBelowBatchSize => "buffer.memory: must be at least batch.size",
+            Self::NoRequestTimeout => "request.timeout.ms: must be above 0",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_sound() {
+        assert_eq!(Config::new().problems(32 << 20).count(), 0);
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let config = Config {
+            acks: Acks::Leader,
+            retries: 0,
+            max_in_flight: 6,
+            delivery_timeout: Duration::from_millis(30_004),
+            ..Config::new()
+        };
+        let keys: Vec<_> = config.problems(16_383).map(Problem::key).collect();
+        let expected = [
+            "acks",
+            "retries",
+            "max.in.flight.requests.per.connection",
+            "delivery.timeout.ms",
+            "buffer.memory",
+        ];
+        assert_eq!(keys, expected);
+    }
+
+    #[test]
+    fn a_client_id_has_at_most_255_bytes() {
+        let long = [b'x'; 256];
+        assert!(ClientId::new(core::str::from_utf8(&long).unwrap()).is_none());
+        assert!(ClientId::new(core::str::from_utf8(&long[1..]).unwrap()).is_some());
+        assert_eq!(Config::new().client_id.as_bytes(), b"ottla");
+    }
+}

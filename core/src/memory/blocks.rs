@@ -1,0 +1,27 @@
+//! Blocks of bytes, each of them one batch's from its first record to its outcome.
+
+super::id! {
+    /// Number of a block.
+    BlockId
+}
+
+/// Where blocks come from. One object-safe trait, so that the machine is compiled once.
+pub trait Blocks {
+    /// A block with room for `bytes` bytes. `None`: there is not enough memory now.
+    fn allocate(&mut self, bytes: u32) -> Option<BlockId>;
+
+    /// Enlarges a block to hold `bytes` bytes, keeping what is in it. False: it stays.
+    fn enlarge(&mut self, block: BlockId, bytes: u32) -> bool;
+
+    /// The bytes of a block; empty for one that does not exist.
+    fn get(&self, block: BlockId) -> &[u8];
+
+    /// The bytes of a block to write. `None` while a writer holds them, too (R18).
+    fn get_mut(&mut self, block: BlockId) -> Option<&mut [u8]>;
+
+    /// Gives a block back.
+    fn free(&mut self, block: BlockId);
+
+    /// The largest block there can ever be.
+    fn largest(&self) -> u32;
+}

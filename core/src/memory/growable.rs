@@ -1,0 +1,269 @@
+//! Memory on the heap that grows to its bounds and then stays.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::fixed::Nobody;
+use super::{
+    BatchSlot, BlockId, Blocks, BrokerSlot, LinkSlot, Memory, Owner, PartitionId, PartitionSlot,
+    RequestSlot, Table, TopicId, TopicSlot,
+};
+use crate::error::Full;
+
+/// Bytes of a sealed batch, shared with whoever writes them. R18.
+pub type Shared = Arc<Vec<u8>>;
+
+/// The smallest block: batches that stay small cost little.
+const SMALLEST: u32 = 1024;
+
+/// Blocks of one heap buffer each, charged by capacity against a bound.
+#[derive(Clone, Default, Debug)]
+struct GrowableBlocks {
+    /// Block by number; `None` where the number is free.
+    blocks: Vec<Option<Shared>>,
+    free_numbers: Vec<u32>,
+    /// Buffers that nobody uses, kept for the next blocks.
+    spare: Vec<Shared>,
+    /// Given back while a writer still held them.
+    held: Vec<Shared>,
+    /// Capacity of all buffers, spare and held ones included.
+    charged: u64,
+    bound: u64,
+}
+
+impl GrowableBlocks {
+    /// Makes `bytes` more bytes fit under the bound, giving spare buffers back to the heap.
+    fn make_room(&mut self, bytes: u64) -> bool {
+        self.collect_held();
+        while self.charged.saturating_add(bytes) > self.bound {
+            let Some(buffer) = self.spare.pop() else { return false };
+            self.charged = self.charged.saturating_sub(buffer.capacity() as u64);
+        }
+        true
+    }
+
+    fn collect_held(&mut self) {
+        let mut index = 0;
+        while let Some(buffer) = self.held.get_mut(index) {
+            if Arc::get_mut(buffer).is_some() {
+                let buffer = self.held.swap_remove(index);
+                self.spare.push(buffer);
+            } else {
+                index = index.saturating_add(1);
+            }
+        }
+    }
+
+    fn buffer(&mut self, bytes: u32) -> Option<Shared> {
+        if let Some(at) = self.spare.iter().rposition(|b| b.capacity() >= bytes as usize) {
+            return Some(self.spare.swap_remove(at));
+        }
+        let capacity = bytes.max(SMALLEST).min(self.largest());
+        if !self.make_room(u64::from(capacity)) {
+            return None;
+        }
+        // make_room may have found one that a writer gave back.
+        if let Some(at) = self.spare.iter().rposition(|b| b.capacity() >= bytes as usize) {
+            return Some(self.spare.swap_remove(at));
+        }
+        let mut buffer = Vec::new();
+        buffer.try_reserve_exact(capacity as usize).ok()?;
+        self.charged = self.charged.saturating_add(buffer.capacity() as u64);
+        Some(Arc::new(buffer))
+    }
+
+    fn shared(&self, block: BlockId) -> Option<&Shared> {
+        self.blocks.get(block.index())?.as_ref()
+    }
+}
+
+/// Makes the whole capacity usable; new bytes are zero.
+fn open(buffer: &mut Shared) {
+    if let Some(bytes) = Arc::get_mut(buffer) {
+        bytes.resize(bytes.capacity(), 0);
+    }
+}
+
+impl Blocks for GrowableBlocks {
+    fn allocate(&mut self, bytes: u32) -> Option<BlockId> {
+        let mut buffer = self.buffer(bytes)?;
+        open(&mut buffer);
+        let number = match self.free_numbers.pop() {
+            Some(number) => number,
+            None => {
+                self.blocks.push(None);
+                self.blocks.len() as u32
+            }
+        };
+        let block = BlockId::from_number(number);
+        *self.blocks.get_mut(block.index())? = Some(buffer);
+        Some(block)
+    }
+
+    fn enlarge(&mut self, block: BlockId, bytes: u32) -> bool {
+        let Some(old) = self.shared(block).map(|buffer| buffer.capacity()) else { return false };
+        if bytes as usize <= old {
+            return true;
+        }
+        let Some(mut buffer) = self.buffer(bytes) else { return false };
+        open(&mut buffer);
+        let Some(slot) = self.blocks.get_mut(block.index()) else { return false };
+        if let (Some(old), Some(new)) = (slot.as_ref(), Arc::get_mut(&mut buffer)) {
+            crate::wire::write::copy(new, old);
+        }
+        if let Some(old) = slot.replace(buffer) {
+            self.spare.push(old);
+        }
+        true
+    }
+
+    fn get(&self, block: BlockId) -> &[u8] {
+        self.shared(block).map_or(&[], |buffer| buffer)
+    }
+
+    fn get_mut(&mut self, block: BlockId) -> Option<&mut [u8]> {
+        let buffer = self.blocks.get_mut(block.index())?.as_mut()?;
+        Arc::get_mut(buffer).map(Vec::as_mut_slice)
+    }
+
+    fn free(&mut self, block: BlockId) {
+        let Some(buffer) = self.blocks.get_mut(block.index()).and_then(Option::take) else {
+            return;
+        };
+        self.free_numbers.push(block.number());
+        if Arc::strong_count(&buffer) == 1 {
+            self.spare.push(buffer);
+        } else {
+            self.held.push(buffer);
+        }
+    }
+
+    fn largest(&self) -> u32 {
+        u32::try_from(self.bound).unwrap_or(i32::MAX as u32)
+    }
+}
+
+/// Memory on the heap. Tables grow on demand to a ceiling; blocks are charged against
+/// `buffer.memory`. After its high-water mark it allocates nothing.
+#[derive(Clone, Debug)]
+pub struct Growable {
+    nobody: Nobody,
+    topics: Vec<TopicSlot>,
+    partitions: Vec<PartitionSlot>,
+    batches: Vec<BatchSlot>,
+    requests: Vec<RequestSlot>,
+    links: Vec<LinkSlot>,
+    brokers: Vec<BrokerSlot>,
+    names: Vec<u8>,
+    timers: Vec<PartitionId>,
+    partition_index: Vec<PartitionId>,
+    topic_index: Vec<TopicId>,
+    blocks: GrowableBlocks,
+}
+
+/// Ceilings of the tables: beyond every known use, and still a bound.
+mod ceiling {
+    pub(super) const TOPICS: usize = 65_536;
+    pub(super) const PARTITIONS: usize = 1 << 20;
+    pub(super) const BATCHES: usize = 1 << 22;
+    pub(super) const REQUESTS: usize = 1 << 16;
+    pub(super) const LINKS: usize = 4_096;
+    pub(super) const BROKERS: usize = 4_096;
+    pub(super) const NAMES: usize = 16 << 20;
+}
+
+/// Doubles a table, at most to `ceiling`.
+fn double<S: Clone + Default>(table: &mut Vec<S>, ceiling: usize) -> bool {
+    let length = table.len().saturating_mul(2).min(ceiling);
+    if length <= table.len() {
+        return false;
+    }
+    table.resize(length, S::default());
+    true
+}
+
+impl Growable {
+    /// Memory whose blocks take at most `buffer_memory` bytes.
+    #[must_use]
+    pub fn new(buffer_memory: u64) -> Self {
+        Self {
+            nobody: Nobody::default(),
+            topics: alloc::vec![TopicSlot::default(); 8],
+            partitions: alloc::vec![PartitionSlot::default(); 64],
+            batches: alloc::vec![BatchSlot::default(); 128],
+            requests: alloc::vec![RequestSlot::default(); 32],
+            links: alloc::vec![LinkSlot::default(); 4],
+            brokers: alloc::vec![BrokerSlot::default(); 8],
+            names: alloc::vec![0; 512],
+            timers: alloc::vec![PartitionId::NONE; 64],
+            partition_index: alloc::vec![PartitionId::NONE; 64],
+            topic_index: alloc::vec![TopicId::NONE; 8],
+            blocks: GrowableBlocks { bound: buffer_memory, ..GrowableBlocks::default() },
+        }
+    }
+
+    /// The bytes of a block, to be held beyond the call that lent them.
+    #[must_use]
+    pub fn share(&self, block: BlockId) -> Option<Shared> {
+        self.blocks.shared(block).cloned()
+    }
+
+    /// Bytes of blocks now, the spare ones included; never above `buffer_memory`.
+    #[must_use]
+    pub const fn charged(&self) -> u64 {
+        self.blocks.charged
+    }
+
+    fn rebuild_index(&mut self) {
+        let (topics, partitions) = (self.topics.len() as u32, self.partitions.len() as u32);
+        self.topic_index.fill(TopicId::NONE);
+        self.partition_index.fill(PartitionId::NONE);
+        self.memory().rebuild_index(topics, partitions);
+    }
+}
+
+impl Owner for Growable {
+    fn memory(&mut self) -> Memory<'_> {
+        Memory {
+            topics: Table::new(&mut self.nobody.topic, &mut self.topics),
+            partitions: Table::new(&mut self.nobody.partition, &mut self.partitions),
+            batches: Table::new(&mut self.nobody.batch, &mut self.batches),
+            requests: Table::new(&mut self.nobody.request, &mut self.requests),
+            links: Table::new(&mut self.nobody.link, &mut self.links),
+            brokers: Table::new(&mut self.nobody.broker, &mut self.brokers),
+            names: &mut self.names,
+            timers: &mut self.timers,
+            partition_index: &mut self.partition_index,
+            topic_index: &mut self.topic_index,
+            blocks: &mut self.blocks,
+        }
+    }
+
+    fn grow(&mut self, full: Full) -> bool {
+        match full {
+            Full::Topics => {
+                let grown = double(&mut self.topics, ceiling::TOPICS);
+                if grown {
+                    self.topic_index.resize(self.topics.len(), TopicId::NONE);
+                    self.rebuild_index();
+                }
+                grown
+            }
+            Full::Partitions => {
+                let grown = double(&mut self.partitions, ceiling::PARTITIONS);
+                if grown {
+                    self.timers.resize(self.partitions.len(), PartitionId::NONE);
+                    self.partition_index.resize(self.partitions.len(), PartitionId::NONE);
+                    self.rebuild_index();
+                }
+                grown
+            }
+            Full::Batches => double(&mut self.batches, ceiling::BATCHES),
+            Full::Requests => double(&mut self.requests, ceiling::REQUESTS),
+            Full::Links => double(&mut self.links, ceiling::LINKS),
+            Full::Brokers => double(&mut self.brokers, ceiling::BROKERS),
+            Full::Names => double(&mut self.names, ceiling::NAMES),
+            Full::Memory => false,
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Links are opened where they are needed, watched, and closed.
+
+use super::machine::Machine;
+use super::outcome::{Broker, Event};
+use crate::link::{Link, LinkId, LinkState, Negotiation, Order, Reason};
+use crate::memory::{BrokerId, Memory};
+use crate::message::Api;
+use crate::time::{Duration, Instant};
+
+/// After this long without a result the next address is tried, too. R15.
+const NEXT_CONTACT: Duration = Duration::from_secs(1);
+
+impl Machine {
+    /// What the adapter has to do for its links.
+    pub(crate) fn poll_link(&mut self, memory: &mut Memory<'_>) -> Option<Order> {
+        self.links.poll(memory)
+    }
+
+    /// The connection of a link is made (TLS included); its first request can go.
+    pub(crate) fn handle_connected(&mut self, memory: &mut Memory<'_>, now: Instant, link: Link) {
+        self.tick(now);
+        let Some(link) = self.links.resolve(memory, link) else { return };
+        if memory.links[link].state != LinkState::Connecting {
+            return;
+        }
+        let slot = &mut memory.links[link];
+        slot.state = LinkState::Negotiating;
+        slot.deadline = None;
+        slot.active_at = self.now;
+        let version = memory.brokers[slot.broker].negotiation.version();
+        if self.links.push(memory, link, Api::ApiVersions, version).is_some() {
+            self.measure_last(memory, link);
+        } else {
+            self.full = Some(crate::error::Full::Requests);
+            self.end_link(memory, link, Reason::Replaced, false);
+        }
+        self.maintain(memory);
+    }
+
+    /// The connection of a link could not be made, or has ended.
+    pub(crate) fn handle_disconnected(
+        &mut self,
+        memory: &mut Memory<'_>,
+        now: Instant,
+        link: Link,
+        reason: Reason,
+    ) {
+        self.tick(now);
+        let Some(link) = self.links.resolve(memory, link) else { return };
+        self.end_link(memory, link, reason, true);
+        self.maintain(memory);
+    }
+
+    /// Sets the length of the request at the end of a link's queue.
+    pub(super) fn measure_last(&mut self, memory: &mut Memory<'_>, link: LinkId) {
+        let request = memory.links[link].last;
+        let mut scratch = [0; crate::link::SCRATCH];
+        let length = self.pieces().measure(memory, request, &mut scratch);
+        memory.requests[request].length = length;
+    }
+
+    pub(super) fn is_open(&self, memory: &Memory<'_>, link: LinkId) -> bool {
+        !matches!(memory.links[link].state, LinkState::Free | LinkState::Closing(_))
+    }
+
+    /// When a link needs attention.
+    pub(super) fn link_timeout(&self, memory: &Memory<'_>, link: LinkId) -> Option<Instant> {
+        if !self.is_open(memory, link) {
+            return None;
+        }
+        let slot = &memory.links[link];
+        if slot.deadline.is_some() {
+            let hold =
+                if self.could_fill(memory, link) { self.hold_until(memory, link) } else { None };
+            return slot.deadline.min(hold.or(slot.deadline));
+        }
+        if self.could_fill(memory, link)
+            && let Some(at) = self.hold_until(memory, link)
+        {
+            return Some(at);
+        }
+        if slot.state == LinkState::Ready {
+            return Some(slot.active_at.after(self.config.connection_max_idle));
+        }
+        None
+    }
+
+    /// Closes links whose time is over. R13: only the oldest request has a deadline.
+    pub(super) fn check_links(&mut self, memory: &mut Memory<'_>) {
+        for link in self.open_links(memory) {
+            if !self.is_open(memory, link) {
+                continue;
+            }
+            let slot = &memory.links[link];
+            let late = slot.deadline.is_some_and(|deadline| deadline <= self.now);
+            let idle_at = slot.active_at.after(self.config.connection_max_idle);
+            if late {
+                let ready = matches!(slot.state, LinkState::Ready | LinkState::Negotiating);
+                let reason = if ready { Reason::RequestTimeout } else { Reason::SetupTimeout };
+                self.end_link(memory, link, reason, false);
+            } else if slot.state == LinkState::Ready && slot.queued == 0 && idle_at <= self.now {
+                self.end_link(memory, link, Reason::Idle, false);
+            }
+        }
+    }
+
+    /// A broker's link has ended.
+    pub(super) fn broker_lost(
+        &mut self,
+        memory: &mut Memory<'_>,
+        broker: BrokerId,
+        state: LinkState,
+        reason: Reason,
+    ) {
+        let failed = !matches!(reason, Reason::Idle | Reason::Replaced | Reason::Shutdown);
+        let slot = &mut memory.brokers[broker];
+        slot.link = crate::link::LinkId::NONE;
+        if failed {
+            let failures = slot.failures;
+            slot.failures = failures.saturating_add(1);
+            if state == LinkState::Negotiating {
+                slot.negotiation = slot.negotiation.after_failure();
+            } else if state == LinkState::Connecting {
+                slot.negotiation = Negotiation::Newest;
+            }
+            let (first, max) = (self.config.reconnect_backoff, self.config.reconnect_backoff_max);
+            let pause = self.backoff(first, max, u32::from(failures));
+            memory.brokers[broker].retry_at = self.now.after(pause);
+            self.request_metadata();
+            self.notice(Event::LinkEnded(Broker { id: broker }, reason));
+        }
+        if memory.brokers[broker].ready_count > 0 {
+            self.want_link(memory, broker);
+        }
+    }
+
+    /// A link to this broker is needed.
+    pub(super) fn want_link(&mut self, memory: &mut Memory<'_>, broker: BrokerId) {
+        let slot = &mut memory.brokers[broker];
+        if slot.link.is_none() && !slot.wanted {
+            slot.wanted = true;
+            self.wanted = self.wanted.saturating_add(1);
+        }
+    }
+
+    /// Whether a link can be opened now.
+    pub(super) fn can_connect(&self, memory: &Memory<'_>) -> bool {
+        self.links.links.has_room(&memory.links)
+            || self.open_links(memory).any(|link| self.is_spare(memory, link))
+    }
+
+    /// Whether a link is open and nothing needs it.
+    fn is_spare(&self, memory: &Memory<'_>, link: LinkId) -> bool {
+        let slot = &memory.links[link];
+        slot.state == LinkState::Ready
+            && slot.queued == 0
+            && memory.brokers[slot.broker].ready_count == 0
+    }
+
+    /// Opens links to the brokers that want one, as far as links go round.
+    pub(super) fn connect_wanted(&mut self, memory: &mut Memory<'_>) {
+        for broker in self.brokers(memory) {
+            let slot = &mut memory.brokers[broker];
+            if !slot.wanted {
+                continue;
+            }
+            if slot.link.is_some() || slot.ready_count == 0 {
+                slot.wanted = false;
+                self.wanted = self.wanted.saturating_sub(1);
+            } else if slot.retry_at <= self.now {
+                self.connect(memory, broker);
+            }
+        }
+    }
+
+    /// Opens a link to a broker. False if no link can be had.
+    pub(super) fn connect(&mut self, memory: &mut Memory<'_>, broker: BrokerId) -> bool {
+        if !self.links.links.has_room(&memory.links) {
+            let spare = self.open_links(memory).find(|link| self.is_spare(memory, *link));
+            let Some(spare) = spare else {
+                self.full = Some(crate::error::Full::Links);
+                return false;
+            };
+            self.end_link(memory, spare, Reason::Replaced, false);
+            // The slot is free once `poll_link` has told the adapter; the next call finds it.
+            return false;
+        }
+        let failures = u32::from(memory.brokers[broker].failures);
+        let first = self.config.connection_setup_timeout;
+        let setup = self.backoff(first, self.config.connection_setup_timeout_max, failures);
+        let deadline = self.now.after(setup);
+        let Some(link) = self.links.open(memory, broker, deadline) else { return false };
+        let slot = &mut memory.brokers[broker];
+        slot.link = link;
+        if core::mem::take(&mut slot.wanted) {
+            self.wanted = self.wanted.saturating_sub(1);
+        }
+        true
+    }
+
+    /// When the next address may be tried; at once if none is being tried.
+    pub(super) fn contact_time(&self, memory: &Memory<'_>) -> Instant {
+        let trying = self.open_links(memory).any(|link| {
+            matches!(
+                memory.links[link].state,
+                LinkState::Wanted | LinkState::Connecting | LinkState::Negotiating
+            )
+        });
+        let usable = self.any_link(memory).is_some();
+        if usable {
+            return self.now;
+        }
+        let next = self.next_contact(memory).map(|(_, at)| at).unwrap_or(Instant::MAX);
+        if trying && !self.links.links.has_room(&memory.links) {
+            return Instant::MAX;
+        }
+        if trying { next.max(self.contact_at) } else { next }
+    }
+
+    /// A link on which any request can be sent now: the least busy one.
+    pub(super) fn any_link(&self, memory: &Memory<'_>) -> Option<LinkId> {
+        self.open_links(memory)
+            .filter(|link| {
+                let slot = &memory.links[*link];
+                slot.state == LinkState::Ready
+                    && slot.throttled_until <= self.now
+                    && slot.queued < u8::MAX
+            })
+            .min_by_key(|link| memory.links[*link].queued)
+    }
+
+    /// The broker to try next, after the one that was tried last, and when it may be.
+    pub(super) fn next_contact(&self, memory: &Memory<'_>) -> Option<(BrokerId, Instant)> {
+        self.brokers(memory)
+            .filter(|broker| memory.brokers[*broker].used && memory.brokers[*broker].link.is_none())
+            .map(|broker| (broker, memory.brokers[broker].retry_at.max(self.now)))
+            .min_by_key(|(broker, at)| {
+                (*at, broker.number() <= self.contact_last.number(), *broker)
+            })
+    }
+
+    /// Tries to reach some broker, as no link can carry what has to be asked.
+    pub(super) fn seek_contact(&mut self, memory: &mut Memory<'_>) {
+        if self.contact_time(memory) > self.now {
+            return;
+        }
+        let Some((broker, _)) = self.next_contact(memory) else { return };
+        if self.connect(memory, broker) {
+            self.contact_last = broker;
+            self.contact_at = self.now.after(NEXT_CONTACT);
+        }
+    }
+}

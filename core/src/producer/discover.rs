@@ -1,0 +1,371 @@
+//! Metadata and the producer id: what any broker can be asked for.
+
+use super::machine::Machine;
+use crate::cluster::{BrokerSlot, TopicState, flag};
+use crate::error::Full;
+use crate::identity::Identity;
+use crate::memory::{BrokerId, Memory, PartitionId, TopicId};
+use crate::message::{Api, ErrorCode, init_producer_id, metadata};
+
+impl Machine {
+    /// Metadata is needed, as soon as back-off allows.
+    pub(super) fn request_metadata(&mut self) {
+        self.refresh.needed = true;
+    }
+
+    /// R14: age counts when something is sent.
+    pub(super) fn check_metadata_age(&mut self) {
+        if let Some(done) = self.refresh.done_at
+            && done.after(self.config.metadata_max_age) <= self.now
+        {
+            self.refresh.needed = true;
+        }
+    }
+
+    /// Asks any broker for what is needed.
+    pub(super) fn ask(&mut self, memory: &mut Memory<'_>) {
+        let Some(link) = self.any_link(memory) else {
+            self.seek_contact(memory);
+            return;
+        };
+        let due = |needed: bool, in_flight: bool, at| needed && !in_flight && at <= self.now;
+        if due(self.refresh.needed, self.refresh.in_flight, self.refresh.retry_at) {
+            let version = memory.links[link].version(Api::Metadata);
+            match self.links.push(memory, link, Api::Metadata, i16::from(version)) {
+                Some(request) => {
+                    memory.requests[request].topics = self.choose_topics(memory);
+                    self.measure_last(memory, link);
+                    self.refresh.in_flight = true;
+                    self.refresh.needed = false;
+                }
+                None => self.full = Some(Full::Requests),
+            }
+        }
+        let due = |needed: bool, in_flight: bool, at| needed && !in_flight && at <= self.now;
+        if due(self.acquire.needed, self.acquire.in_flight, self.acquire.retry_at) {
+            let version = memory.links[link].version(Api::InitProducerId);
+            match self.links.push(memory, link, Api::InitProducerId, i16::from(version)) {
+                Some(_) => {
+                    self.measure_last(memory, link);
+                    self.acquire.in_flight = true;
+                }
+                None => self.full = Some(Full::Requests),
+            }
+        }
+    }
+
+    /// Marks the topics that the next request asks for: new ones alone, or all.
+    fn choose_topics(&self, memory: &mut Memory<'_>) -> u32 {
+        let high = self.pools.topics.high().min(memory.topics.capacity());
+        let topics = || (1..=high).map(TopicId::from_number);
+        let partial = topics().any(|topic| memory.topics[topic].wanted);
+        let mut count = 0_u32;
+        for topic in topics() {
+            let slot = &mut memory.topics[topic];
+            slot.asked = slot.wanted || !partial;
+            slot.wanted = false;
+            count = count.wrapping_add(u32::from(slot.asked));
+        }
+        count
+    }
+
+    pub(super) fn begin_metadata(&mut self) {
+        self.refresh.topic = TopicId::NONE;
+        self.refresh.incomplete = false;
+    }
+
+    pub(super) fn metadata_item(
+        &mut self,
+        memory: &mut Memory<'_>,
+        link: crate::link::LinkId,
+        version: i16,
+        item: metadata::Item<'_>,
+    ) {
+        match item {
+            metadata::Item::Throttle(millis) => self.throttle(memory, link, millis),
+            metadata::Item::Broker { id, host, port } => {
+                self.broker_item(memory, id, host, port);
+            }
+            metadata::Item::Topic { error, name, id } => self.topic_item(memory, error, name, id),
+            metadata::Item::PartitionCount(count) => self.count_item(memory, count),
+            metadata::Item::Partition { error, index, leader, leader_epoch } => {
+                // Brokers below version 9 may report epochs that are out of date.
+                let epoch =
+                    if version >= 9 && leader_epoch >= 0 { Some(leader_epoch) } else { None };
+                let leader = if leader >= 0 { Some(leader) } else { None };
+                self.partition_item(memory, error, index, leader, epoch);
+            }
+            metadata::Item::Error(code) => self.refresh.incomplete |= !code.is_success(),
+        }
+    }
+
+    /// A broker's address. Kept if the broker is known, or while there is room: the broker that
+    /// leads nothing makes room. Once leaders did not fit, only leaders are kept.
+    pub(super) fn broker_item(&mut self, memory: &mut Memory<'_>, id: i32, host: &[u8], port: i32) {
+        let (Ok(host), Ok(port)) = (heapless::Vec::from_slice(host), u16::try_from(port)) else {
+            return;
+        };
+        let mut broker = self.find_broker(memory, id);
+        if broker.is_none() {
+            if self.refresh.leaders_only && !self.leads_anything(memory, id) {
+                return;
+            }
+            broker = self.take_broker(memory);
+            if broker.is_none() {
+                return;
+            }
+            memory.brokers[broker].id = Some(id);
+            memory.brokers[broker].used = true;
+        }
+        let slot = &mut memory.brokers[broker];
+        if slot.host != host || slot.port != port {
+            slot.host = host;
+            slot.port = port;
+            slot.failures = 0;
+            slot.retry_at = self.now;
+        }
+    }
+
+    fn take_broker(&mut self, memory: &mut Memory<'_>) -> BrokerId {
+        if !self.pools.brokers.has_room(&memory.brokers) {
+            self.full = Some(Full::Brokers);
+            let spare = |broker: &BrokerId| {
+                let slot: &BrokerSlot = &memory.brokers[*broker];
+                slot.id.is_some() && slot.leads == 0 && slot.link.is_none() && !slot.wanted
+            };
+            let Some(spare) = self.brokers(memory).find(spare) else { return BrokerId::NONE };
+            self.pools.brokers.give(&mut memory.brokers, spare.number());
+        }
+        BrokerId::from_number(self.pools.brokers.take(&mut memory.brokers).unwrap_or(0))
+    }
+
+    /// Adds an address to begin with. False if the table is full or the name too long.
+    pub(crate) fn bootstrap(&mut self, memory: &mut Memory<'_>, host: &str, port: u16) -> bool {
+        let Ok(host) = heapless::Vec::from_slice(host.as_bytes()) else { return false };
+        let number = self.pools.brokers.take(&mut memory.brokers);
+        let Some(number) = number else { return false };
+        let slot = &mut memory.brokers[BrokerId::from_number(number)];
+        slot.used = true;
+        slot.host = host;
+        slot.port = port;
+        true
+    }
+
+    pub(super) fn find_broker(&self, memory: &Memory<'_>, id: i32) -> BrokerId {
+        let found = self.brokers(memory).find(|b| memory.brokers[*b].id == Some(id));
+        found.unwrap_or(BrokerId::NONE)
+    }
+
+    fn leads_anything(&self, memory: &Memory<'_>, id: i32) -> bool {
+        let high = self.pools.partitions.high().min(memory.partitions.capacity());
+        (1..=high).any(|number| {
+            let slot = &memory.partitions[PartitionId::from_number(number)];
+            slot.topic.is_some() && slot.leader == Some(id)
+        })
+    }
+
+    fn topic_item(&mut self, memory: &mut Memory<'_>, error: ErrorCode, name: &[u8], id: [u8; 16]) {
+        let topic = memory.find_topic(name);
+        self.refresh.topic = TopicId::NONE;
+        self.refresh.recreated = false;
+        if topic.is_none() {
+            return;
+        }
+        let slot = &mut memory.topics[topic];
+        if error.is_success() {
+            self.refresh.topic = topic;
+            if id != [0; 16] {
+                self.refresh.recreated = slot.id != [0; 16] && slot.id != id;
+                slot.id = id;
+            }
+        } else if error.is_retriable() {
+            // Being made, or without a leader: what is known stays. R11.
+            self.refresh.incomplete |= slot.state == TopicState::Unknown;
+        } else {
+            slot.state = TopicState::Failed(error);
+            if slot.awaited {
+                self.topic_events = self.topic_events.saturating_add(1);
+            }
+        }
+    }
+
+    fn count_item(&mut self, memory: &mut Memory<'_>, count: u32) {
+        let topic = self.refresh.topic;
+        if topic.is_none() || count == 0 {
+            return;
+        }
+        let slot = &mut memory.topics[topic];
+        slot.partitions = count;
+        if slot.state != TopicState::Known {
+            slot.state = TopicState::Known;
+            if slot.awaited {
+                self.topic_events = self.topic_events.saturating_add(1);
+            }
+        }
+    }
+
+    fn partition_item(
+        &mut self,
+        memory: &mut Memory<'_>,
+        error: ErrorCode,
+        index: i32,
+        leader: Option<i32>,
+        epoch: Option<i32>,
+    ) {
+        let topic = self.refresh.topic;
+        if topic.is_none() {
+            return;
+        }
+        let mut partition = memory.find_partition(topic, index);
+        if partition.is_none() {
+            if !self.pools.partitions.has_room(&memory.partitions) {
+                return;
+            }
+            partition = self.add_partition(memory, topic, index);
+        }
+        if self.refresh.recreated {
+            // R11: a new topic id. Sequences go on; what was proven does not.
+            let slot = &mut memory.partitions[partition];
+            slot.leader_epoch = None;
+            slot.sequences.doubt();
+        }
+        let gone = leader.is_none() || !error.is_success() && error.needs_refresh();
+        self.set_leader(memory, partition, if gone { None } else { leader }, epoch);
+        let slot = &memory.partitions[partition];
+        let homeless = slot.broker.is_none() && slot.first.is_some();
+        self.refresh.incomplete |= homeless;
+        self.refresh.leaders_only |= homeless && slot.leader.is_some();
+    }
+
+    /// R11: an epoch never goes back within a topic id.
+    fn set_leader(
+        &mut self,
+        memory: &mut Memory<'_>,
+        partition: PartitionId,
+        leader: Option<i32>,
+        epoch: Option<i32>,
+    ) {
+        let slot = &mut memory.partitions[partition];
+        if let (Some(known), Some(told)) = (slot.leader_epoch, epoch)
+            && told < known
+        {
+            return;
+        }
+        let newer = epoch.is_some() && epoch > slot.leader_epoch;
+        let moved = slot.leader != leader;
+        slot.leader = leader;
+        if newer {
+            slot.leader_epoch = epoch;
+            slot.set(flag::LEADER_CHANGED);
+        }
+        if moved {
+            slot.sequences.doubt();
+        }
+        let broker = leader.map_or(BrokerId::NONE, |id| self.find_broker(memory, id));
+        self.unready(memory, partition);
+        self.set_broker(memory, partition, broker);
+        self.evaluate(memory, partition);
+    }
+
+    /// A Produce answer told who leads (KIP-951). Taken only if its epoch is newer.
+    pub(super) fn leader_hint(
+        &mut self,
+        memory: &mut Memory<'_>,
+        partition: PartitionId,
+        leader: i32,
+        epoch: i32,
+    ) {
+        let newer = memory.partitions[partition].leader_epoch.is_none_or(|known| known < epoch);
+        if newer {
+            self.set_leader(memory, partition, Some(leader), Some(epoch));
+        }
+    }
+
+    pub(super) fn set_broker(
+        &mut self,
+        memory: &mut Memory<'_>,
+        partition: PartitionId,
+        broker: BrokerId,
+    ) {
+        let before = core::mem::replace(&mut memory.partitions[partition].broker, broker);
+        if before.is_some() {
+            let slot = &mut memory.brokers[before];
+            slot.leads = slot.leads.saturating_sub(1);
+        }
+        if broker.is_some() {
+            let slot = &mut memory.brokers[broker];
+            slot.leads = slot.leads.saturating_add(1);
+        }
+    }
+
+    pub(super) fn finish_metadata(&mut self, memory: &mut Memory<'_>) {
+        self.refresh.in_flight = false;
+        let no_broker = !self.brokers(memory).any(|b| memory.brokers[b].id.is_some());
+        if self.refresh.incomplete || no_broker {
+            self.refresh.needed = true;
+            self.back_off_metadata();
+        } else {
+            self.refresh.failures = 0;
+            self.refresh.leaders_only = false;
+            self.refresh.retry_at = self.now.after(self.config.retry_backoff);
+        }
+        self.refresh.done_at = Some(self.now);
+    }
+
+    fn back_off_metadata(&mut self) {
+        let failures = u32::from(self.refresh.failures);
+        self.refresh.failures = self.refresh.failures.saturating_add(1);
+        let pause = self.retry_backoff(failures);
+        self.refresh.retry_at = self.now.after(pause);
+    }
+
+    /// The link ended before the answer.
+    pub(super) fn metadata_failed(&mut self, memory: &mut Memory<'_>) {
+        self.refresh.in_flight = false;
+        self.refresh.needed = true;
+        for number in 1..=self.pools.topics.high() {
+            let slot = &mut memory.topics[TopicId::from_number(number)];
+            slot.wanted |= slot.asked && slot.state == TopicState::Unknown;
+        }
+        self.back_off_metadata();
+    }
+
+    /// The answer to InitProducerId.
+    pub(super) fn producer_id(&mut self, memory: &mut Memory<'_>, answer: &init_producer_id::Item) {
+        self.acquire.in_flight = false;
+        let code = answer.error;
+        if code.is_success() {
+            self.acquire = super::machine::Acquire::default();
+            self.identity = Some(Identity { id: answer.producer_id, epoch: answer.producer_epoch });
+        } else if code.is_retriable() {
+            self.acquire_failed();
+        } else {
+            // Everything queued fails; of a missing permission the next record tries again.
+            self.acquire.needed = false;
+            self.fatal = Some(code);
+            self.fail_all(memory);
+            if code == ErrorCode::CLUSTER_AUTHORIZATION_FAILED {
+                self.fatal = None;
+                self.fatal_told = false;
+            }
+        }
+    }
+
+    pub(super) fn acquire_failed(&mut self) {
+        self.acquire.in_flight = false;
+        let failures = u32::from(self.acquire.failures);
+        self.acquire.failures = self.acquire.failures.saturating_add(1);
+        let pause = self.retry_backoff(failures);
+        self.acquire.retry_at = self.now.after(pause);
+    }
+
+    /// The next epoch, for partitions that adopt it one by one (R9); after the last epoch a new
+    /// id is asked for, and until it comes nothing new is sent.
+    pub(super) fn bump_identity(&mut self) {
+        self.identity = self.identity.and_then(Identity::bumped);
+        self.counters.bumps = self.counters.bumps.wrapping_add(1);
+        if self.identity.is_none() {
+            self.acquire.needed = true;
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The machine: state of a producer without its memory, and the order in which things are done.
+
+use super::outcome::Event;
+use super::slots::BatchId;
+use crate::cluster::Pools;
+use crate::config::Config;
+use crate::error::Full;
+use crate::identity::Identity;
+use crate::link::{LinkId, Links, Pieces, SCRATCH};
+use crate::memory::{BrokerId, Heap, Memory, Pool, TopicId};
+use crate::message::ErrorCode;
+use crate::random::Random;
+use crate::time::{Duration, Instant};
+
+/// Events beside deliveries that wait to be taken; of more, the oldest go.
+const NOTICES: usize = 8;
+
+#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Phase {
+    #[default]
+    Running,
+    /// No record is accepted; at the instant everything left gets its outcome.
+    Closing(Instant),
+    /// Every record has its outcome.
+    Closed,
+}
+
+/// Where the producer stands with metadata.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Refresh {
+    pub(super) needed: bool,
+    pub(super) in_flight: bool,
+    /// Not before this, after a failure.
+    pub(super) retry_at: Instant,
+    pub(super) failures: u8,
+    pub(super) done_at: Option<Instant>,
+    /// The topic whose partitions are being read, and whether its id is another than before.
+    pub(super) topic: TopicId,
+    pub(super) recreated: bool,
+    /// Something that is waited for was not in the answer.
+    pub(super) incomplete: bool,
+    /// A leader's address did not fit: the next answer keeps leaders only.
+    pub(super) leaders_only: bool,
+}
+
+/// Where the producer stands with its id.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Acquire {
+    pub(super) needed: bool,
+    pub(super) in_flight: bool,
+    pub(super) retry_at: Instant,
+    pub(super) failures: u8,
+}
+
+/// A producer without its memory. No generics and no lifetimes: compiled once.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    pub(super) config: Config,
+    /// The largest instant that was passed in.
+    pub(super) now: Instant,
+    /// Unix time in microseconds at the origin of the clock, if it was told.
+    pub(super) wall: Option<i64>,
+    pub(super) random: Random,
+    pub(super) links: Links,
+    pub(super) pools: Pools,
+    pub(super) batches: Pool,
+    pub(super) timers: Heap,
+    pub(super) names_used: u32,
+    pub(super) identity: Option<Identity>,
+    pub(super) acquire: Acquire,
+    pub(super) refresh: Refresh,
+    /// All batches without an outcome, oldest first.
+    pub(super) live_first: BatchId,
+    pub(super) live_last: BatchId,
+    /// Batches whose event waits.
+    pub(super) event_first: BatchId,
+    pub(super) event_last: BatchId,
+    /// A batch whose texts may be looked at until the next event is taken.
+    pub(super) shown: BatchId,
+    pub(super) notices: heapless::Deque<Event, NOTICES>,
+    /// Topics with [`crate::cluster::TopicSlot::awaited`] set and an answer to tell.
+    pub(super) topic_events: u32,
+    /// Batches made so far, and up to which one all are due.
+    pub(super) serial: u64,
+    pub(super) due_serial: u64,
+    pub(super) phase: Phase,
+    pub(super) fatal: Option<ErrorCode>,
+    pub(super) closed_told: bool,
+    pub(super) fatal_told: bool,
+    /// What the last call lacked; the owner may enlarge it.
+    pub(super) full: Option<Full>,
+    /// When the next address may be tried while none answers; and the one tried last.
+    pub(super) contact_at: Instant,
+    pub(super) contact_last: BrokerId,
+    /// Brokers that want a link.
+    pub(super) wanted: u32,
+    /// What `poll_timeout` said last.
+    pub(super) armed: Option<Instant>,
+    pub(super) gathering: u32,
+    pub(super) scratch: [u8; SCRATCH],
+    pub(super) counters: super::Counters,
+}
+
+impl Machine {
+    pub(super) fn new(config: Config, seed: u64) -> Self {
+        Self {
+            config,
+            now: Instant::ZERO,
+            wall: None,
+            random: Random::new(seed),
+            links: Links::default(),
+            pools: Pools::default(),
+            batches: Pool::default(),
+            timers: Heap::default(),
+            names_used: 0,
+            identity: None,
+            acquire: Acquire::default(),
+            refresh: Refresh::default(),
+            live_first: BatchId::NONE,
+            live_last: BatchId::NONE,
+            event_first: BatchId::NONE,
+            event_last: BatchId::NONE,
+            shown: BatchId::NONE,
+            notices: heapless::Deque::new(),
+            topic_events: 0,
+            serial: 0,
+            due_serial: 0,
+            phase: Phase::Running,
+            fatal: None,
+            closed_told: false,
+            fatal_told: false,
+            full: None,
+            contact_at: Instant::ZERO,
+            contact_last: BrokerId::NONE,
+            wanted: 0,
+            armed: None,
+            gathering: 0,
+            scratch: [0; SCRATCH],
+            counters: super::Counters::default(),
+        }
+    }
+
+    /// Takes the caller's time; it never goes back.
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    pub(super) fn pieces(&self) -> Pieces<'_> {
+        // A tenth less than the client's own patience, at most a second. R13.
+        let millis = self.config.request_timeout.as_millis();
+        let less = (millis / 10).min(1_000);
+        Pieces {
+            client_id: self.config.client_id.as_bytes(),
+            acks: self.config.acks.wire(),
+            timeout_ms: i32::try_from(millis.saturating_sub(less)).unwrap_or(i32::MAX),
+            create_topics: self.config.auto_create_topics,
+        }
+    }
+
+    /// The pause before attempt `failures` + 1: doubling from `first` to `max`, with jitter.
+    pub(super) fn backoff(&mut self, first: Duration, max: Duration, failures: u32) -> Duration {
+        if max <= first {
+            return max;
+        }
+        let doubled = first.as_micros().checked_shl(failures.min(32)).unwrap_or(u64::MAX);
+        let doubled = doubled.min(max.as_micros());
+        Duration::from_micros(self.random.jitter(doubled).min(max.as_micros()))
+    }
+
+    pub(super) fn retry_backoff(&mut self, failures: u32) -> Duration {
+        self.backoff(self.config.retry_backoff, self.config.retry_backoff_max, failures)
+    }
+
+    /// Time has passed: expiry, timers, deadlines. Every other input ends here, too, through
+    /// [`Machine::maintain`].
+    pub(crate) fn handle_timeout(&mut self, memory: &mut Memory<'_>, now: Instant) {
+        self.tick(now);
+        self.expire(memory);
+        while let Some((partition, at)) = self.timers.first(memory) {
+            if at > self.now {
+                break;
+            }
+            self.timers.remove(memory, partition);
+            self.evaluate(memory, partition);
+        }
+        self.check_links(memory);
+        if let Phase::Closing(deadline) = self.phase
+            && deadline <= self.now
+        {
+            self.give_up_all(memory, super::Cause::Closed);
+        }
+        self.maintain(memory);
+    }
+
+    /// Starts what is needed now: requests for metadata and an id, and connections.
+    pub(super) fn maintain(&mut self, memory: &mut Memory<'_>) {
+        if self.fatal.is_some() && self.live_first.is_some() {
+            self.fail_all(memory);
+        }
+        if let Phase::Closing(_) = self.phase
+            && self.live_first.is_none()
+        {
+            self.phase = Phase::Closed;
+            self.end_all_links(memory);
+        }
+        if self.phase == Phase::Closed {
+            return;
+        }
+        if self.needs_contact() {
+            self.ask(memory);
+        }
+        if self.wanted > 0 {
+            self.connect_wanted(memory);
+        }
+    }
+
+    /// Whether a request that any broker can answer is due.
+    fn needs_contact(&self) -> bool {
+        let metadata = self.refresh.needed && !self.refresh.in_flight;
+        let acquire = self.acquire.needed && !self.acquire.in_flight;
+        metadata && self.refresh.retry_at <= self.now
+            || acquire && self.acquire.retry_at <= self.now
+    }
+
+    /// When [`Machine::handle_timeout`] is to be called next.
+    pub(crate) fn poll_timeout(&mut self, memory: &Memory<'_>) -> Option<Instant> {
+        let mut earliest = Instant::MAX;
+        let mut at = |instant: Instant| earliest = earliest.min(instant);
+        if let Some((_, timer)) = self.timers.first(memory) {
+            at(timer);
+        }
+        if self.live_first.is_some() {
+            at(memory.batches[self.live_first].created.after(self.config.delivery_timeout));
+        }
+        if let Phase::Closing(deadline) = self.phase {
+            at(deadline);
+        }
+        if self.phase != Phase::Closed {
+            let mut contact = false;
+            if self.refresh.needed && !self.refresh.in_flight {
+                contact = true;
+                at(self.refresh.retry_at.max(self.contact_time(memory)));
+            }
+            if self.acquire.needed && !self.acquire.in_flight {
+                contact = true;
+                at(self.acquire.retry_at.max(self.contact_time(memory)));
+            }
+            if self.wanted > 0 || contact {
+                for broker in self.brokers(memory) {
+                    let slot = &memory.brokers[broker];
+                    if slot.wanted && slot.link.is_none() && self.can_connect(memory) {
+                        at(slot.retry_at);
+                    }
+                }
+            }
+        }
+        for link in self.open_links(memory) {
+            if let Some(instant) = self.link_timeout(memory, link) {
+                at(instant);
+            }
+        }
+        self.armed = if earliest == Instant::MAX { None } else { Some(earliest) };
+        self.armed
+    }
+
+    /// Numbers of brokers that are in use.
+    pub(super) fn brokers(&self, memory: &Memory<'_>) -> impl Iterator<Item = BrokerId> + use<> {
+        let high = self.pools.brokers.high().min(memory.brokers.capacity());
+        (1..=high).map(BrokerId::from_number)
+    }
+
+    /// Numbers of links that may be in use.
+    pub(super) fn open_links(&self, memory: &Memory<'_>) -> impl Iterator<Item = LinkId> + use<> {
+        let high = self.links.links.high().min(memory.links.capacity());
+        (1..=high).map(LinkId::from_number)
+    }
+
+    /// The table that the last call found full, for the owner to enlarge.
+    pub(super) fn take_full(&mut self) -> Option<Full> {
+        self.full.take()
+    }
+
+    /// Keeps a notice for the application; of more than the queue holds, the oldest goes.
+    pub(super) fn notice(&mut self, event: Event) {
+        if self.notices.is_full() {
+            let _ = self.notices.pop_front();
+        }
+        let _ = self.notices.push_back(event);
+    }
+}

@@ -1,0 +1,348 @@
+//! The producer: records in, outcomes out.
+
+mod accumulate;
+mod answer;
+mod connect;
+mod discover;
+mod expire;
+mod machine;
+mod outcome;
+pub mod partitioner;
+mod ready;
+mod resolve;
+mod send;
+mod slots;
+mod texts;
+
+#[cfg(test)]
+mod tests;
+
+pub use accumulate::TOPIC_NAME_MAX;
+pub(crate) use machine::Machine;
+use machine::Phase;
+pub use outcome::{Accepted, Broker, Cause, Delivery, Doubt, Event, Flush, Outcome, Topic};
+pub use slots::{Batch, BatchId, BatchSlot};
+pub use texts::{Complaint, Complaints};
+
+use crate::config::Config;
+use crate::error::{Full, Refused};
+use crate::link::{Link, Order, Reason};
+use crate::memory::{BlockId, Blocks, Memory, Owner};
+use crate::record::Record;
+use crate::time::Instant;
+
+/// What happened so far; all counts go up only, and wrap.
+#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Counters {
+    /// Records reported written, or unacknowledged.
+    pub written: u64,
+    /// Records reported not written.
+    pub not_written: u64,
+    /// Records reported unknown.
+    pub unknown: u64,
+    /// Produce requests filled.
+    pub requests: u64,
+    /// Batches put into requests, those sent again included.
+    pub batches: u64,
+    /// Bytes of those batches.
+    pub batch_bytes: u64,
+    /// Attempts that have to be repeated.
+    pub retries: u64,
+    /// Times that the epoch was raised or the id given up.
+    pub bumps: u64,
+    /// Bytes taken for writing.
+    pub bytes_sent: u64,
+    /// Bytes that came in.
+    pub bytes_received: u64,
+}
+
+/// What the adapter has to do for its links.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum LinkAction<'a> {
+    /// Connect to this address, then call [`Producer::handle_connected`] or
+    /// [`Producer::handle_disconnected`].
+    Connect(Link, Address<'a>),
+    /// Close the connection. The link is over; nothing has to be told.
+    Close(Link, Reason),
+}
+
+/// Where a broker is reached.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Address<'a> {
+    /// Id of the broker; none for a bootstrap address.
+    pub broker: Option<i32>,
+    /// Host name or address.
+    pub host: &'a str,
+    /// Port.
+    pub port: u16,
+}
+
+/// A piece of output.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Piece<'a> {
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// The block that they are a range of, and where in it they begin, if they are a batch: with
+    /// [`crate::memory::Growable`] the block can be shared instead of copied. R18.
+    pub block: Option<(BlockId, u32)>,
+    /// A batch was sealed for this piece: enough for one hold of a lock. R17.
+    pub sealed: bool,
+}
+
+/// A producer: the machine and the memory that it works in. Every method is described by its
+/// kind on the [front page](crate).
+#[derive(Clone, Debug)]
+pub struct Producer<O> {
+    machine: Machine,
+    owner: O,
+}
+
+impl<O: Owner> Producer<O> {
+    /// A producer over `owner`. `seed`: the source of all randomness (jitter, choice of
+    /// partitions); different in every process. The caller has looked at [`Config::problems`].
+    pub fn new(owner: O, config: Config, seed: u64) -> Self {
+        Self { machine: Machine::new(config, seed), owner }
+    }
+
+    /// Calls the machine; if it lacked room in a table, lets the owner enlarge it afterwards and
+    /// the machine go on.
+    fn call<R>(&mut self, f: impl FnOnce(&mut Machine, &mut Memory<'_>) -> R) -> R {
+        let result = f(&mut self.machine, &mut self.owner.memory());
+        while let Some(full) = self.machine.take_full() {
+            if !self.owner.grow(full) {
+                break;
+            }
+            self.machine.maintain(&mut self.owner.memory());
+        }
+        result
+    }
+
+    /// Makes room where a call was refused. True: the call can be made again.
+    fn make_room(&mut self, refused: Refused) -> bool {
+        match refused {
+            Refused::Full(Full::Partitions) => {
+                self.owner.grow(Full::Partitions)
+                    || self.machine.free_idle_partition(&mut self.owner.memory())
+            }
+            Refused::Full(full) => self.owner.grow(full),
+            _ => false,
+        }
+    }
+
+    // Application verbs.
+
+    /// Adds an address to begin with (`bootstrap.servers`). False, and nothing is added, if the
+    /// table of brokers is full or the host longer than 255 bytes.
+    pub fn bootstrap(&mut self, host: &str, port: u16) -> bool {
+        if self.machine.bootstrap(&mut self.owner.memory(), host, port) {
+            return true;
+        }
+        self.owner.grow(Full::Brokers)
+            && self.machine.bootstrap(&mut self.owner.memory(), host, port)
+    }
+
+    /// The topic called `name`, for [`Producer::produce`]. The first call for a name makes its
+    /// metadata wanted.
+    ///
+    /// # Errors
+    /// [`Refused::IllegalName`], or a full table.
+    pub fn topic(&mut self, name: &str) -> Result<Topic, Refused> {
+        self.declare_topic(name, 0)
+    }
+
+    /// As [`Producer::topic`], of a topic that is known to have `partitions` partitions: records
+    /// are accepted before metadata. R16.
+    ///
+    /// # Errors
+    /// As [`Producer::topic`].
+    pub fn declare_topic(&mut self, name: &str, partitions: u32) -> Result<Topic, Refused> {
+        loop {
+            match self.call(|machine, memory| machine.topic(memory, name, partitions)) {
+                Err(refused) if self.make_room(refused) => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Accepts a record. It gets exactly one outcome, by [`Event::Delivered`].
+    ///
+    /// # Errors
+    /// [`Refused`]: nothing was done. After [`Full::Memory`] and [`Full::Batches`] the call can
+    /// be made again when a delivery event was taken.
+    pub fn produce(
+        &mut self,
+        now: Instant,
+        topic: Topic,
+        record: &Record<'_>,
+    ) -> Result<Accepted, Refused> {
+        loop {
+            let memory = &mut self.owner.memory();
+            match self.machine.produce(memory, now, topic, record) {
+                Err(refused) if self.make_room(refused) => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Makes every record accepted so far due now. R6.
+    pub fn flush(&mut self, now: Instant) -> Flush {
+        self.call(|machine, memory| machine.flush(memory, now))
+    }
+
+    /// Accepts no more records, sends what there is, and ends with [`Event::Closed`]: at
+    /// `deadline` at the latest, when everything left gets its outcome. R5.
+    pub fn close(&mut self, now: Instant, deadline: Instant) {
+        self.call(|machine, memory| machine.close(memory, now, deadline));
+    }
+
+    /// Tells the time of day: `unix_millis` milliseconds since 1970 at `now`. Records without a
+    /// timestamp get it from here; before the first call they get none.
+    pub fn set_wall_clock(&mut self, now: Instant, unix_millis: u64) {
+        let micros = i64::try_from(unix_millis.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        let origin = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
+        self.machine.wall = Some(micros.saturating_sub(origin));
+    }
+
+    // Inputs.
+
+    /// The connection of a link is made.
+    pub fn handle_connected(&mut self, now: Instant, link: Link) {
+        self.call(|machine, memory| machine.handle_connected(memory, now, link));
+    }
+
+    /// Bytes came in on a link. All of them are used.
+    pub fn handle_input(&mut self, now: Instant, link: Link, bytes: &[u8]) {
+        self.call(|machine, memory| machine.handle_input(memory, now, link, bytes));
+    }
+
+    /// The connection of a link could not be made, or has ended.
+    pub fn handle_disconnected(&mut self, now: Instant, link: Link, reason: Reason) {
+        self.call(|machine, memory| machine.handle_disconnected(memory, now, link, reason));
+    }
+
+    /// Time has passed. To be called when [`Producer::poll_timeout`]'s instant is reached; at
+    /// any other time it does no harm.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.call(|machine, memory| machine.handle_timeout(memory, now));
+    }
+
+    // Outputs.
+
+    /// The next thing to do for a link, if there is one.
+    pub fn poll_link(&mut self) -> Option<LinkAction<'_>> {
+        match self.call(Machine::poll_link)? {
+            Order::Close(link, reason) => Some(LinkAction::Close(link, reason)),
+            Order::Connect(id) => {
+                let memory = self.owner.memory();
+                let slot = memory.links.into_slot(id.number());
+                let link = Link { id, generation: slot.generation };
+                let broker = slot.broker;
+                let address = self.address(broker);
+                Some(LinkAction::Connect(link, address))
+            }
+        }
+    }
+
+    fn address(&mut self, broker: crate::memory::BrokerId) -> Address<'_> {
+        let slot = self.owner.memory().brokers.into_slot(broker.number());
+        // Hosts come from the caller or from brokers; what is no text cannot be resolved.
+        let host = core::str::from_utf8(&slot.host).unwrap_or("");
+        Address { broker: slot.id, host, port: slot.port }
+    }
+
+    /// The address of a broker that an event named.
+    pub fn broker_address(&mut self, broker: Broker) -> Address<'_> {
+        self.address(broker.id)
+    }
+
+    /// The next event, if there is one.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.call(Machine::poll_event)
+    }
+
+    /// When [`Producer::handle_timeout`] is to be called; never, if there is no answer.
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        self.machine.poll_timeout(&self.owner.memory())
+    }
+
+    /// The next bytes to write on a link: those that follow what was lent since the last
+    /// [`Producer::consume_output`]. Call again for more.
+    pub fn output(&mut self, link: Link) -> Option<Piece<'_>> {
+        let lent = self.call(|machine, memory| machine.output(memory, link))?;
+        let range = lent.from as usize..lent.to as usize;
+        let block = lent.block.map(|block| (block, lent.from));
+        let bytes = match lent.block {
+            None => &self.machine.scratch[..],
+            Some(block) => {
+                let blocks: &dyn Blocks = self.owner.memory().blocks;
+                blocks.get(block)
+            }
+        };
+        Some(Piece { bytes: bytes.get(range).unwrap_or(&[]), block, sealed: lent.sealed })
+    }
+
+    /// `count` bytes of what was lent on a link have been written. What was lent beyond them is
+    /// lent again by the next [`Producer::output`].
+    pub fn consume_output(&mut self, now: Instant, link: Link, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.call(|machine, memory| {
+            machine.tick(now);
+            machine.consume(memory, link, count);
+        });
+    }
+
+    // Getters.
+
+    /// Whether every record accepted before a flush has its outcome.
+    pub fn is_flushed(&mut self, flush: Flush) -> bool {
+        self.machine.is_flushed(&self.owner.memory(), flush)
+    }
+
+    /// Name of a topic.
+    pub fn topic_name(&mut self, topic: Topic) -> &str {
+        let memory = self.owner.memory();
+        let (from, length) = {
+            let slot = &memory.topics[topic.id];
+            (slot.name_at as usize, usize::from(slot.name_length))
+        };
+        let name = memory.names.get(from..from.saturating_add(length)).unwrap_or(&[]);
+        // Names were checked to be ASCII when they came in.
+        core::str::from_utf8(name).unwrap_or("")
+    }
+
+    /// Number of partitions of a topic, 0 while it is not known.
+    pub fn partition_count(&mut self, topic: Topic) -> u32 {
+        self.owner.memory().topics[topic.id].partitions
+    }
+
+    /// What the broker said of the batch whose [`Event::Delivered`] was taken last (KIP-467).
+    /// Good until the next event is taken.
+    pub fn complaints(&mut self) -> Complaints<'_> {
+        let memory = self.owner.memory();
+        let range = self.machine.complaint_range(&memory);
+        let Some((batch, end)) = range else { return Complaints { bytes: &[] } };
+        let block = memory.batches[batch].block;
+        let blocks: &dyn Blocks = memory.blocks;
+        Complaints { bytes: blocks.get(block).get(..end as usize).unwrap_or(&[]) }
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub const fn counters(&self) -> Counters {
+        self.machine.counters
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.machine.config
+    }
+
+    /// The memory's owner, for what it offers beside lending.
+    #[must_use]
+    pub const fn owner(&self) -> &O {
+        &self.owner
+    }
+}

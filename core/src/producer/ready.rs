@@ -1,0 +1,171 @@
+//! Which partitions can be sent from, kept as it changes: nothing ever looks at all of them.
+//!
+//! ```text
+//!                      due, allowed, leader known
+//!   waiting for timer ─────────────────────────────► on its broker's ready list
+//!        ▲                                                    │ taken into a request
+//!        └──────────────── answered, or more records ◄────────┘
+//! ```
+
+use super::machine::Machine;
+use super::slots::{BatchId, BatchState, mark};
+use crate::cluster::flag;
+use crate::identity::WINDOW;
+use crate::link::LinkState;
+use crate::memory::{BrokerId, Memory, PartitionId};
+
+impl Machine {
+    /// Puts a partition where it belongs: on its broker's ready list, on a timer, or nowhere
+    /// until something happens.
+    pub(super) fn evaluate(&mut self, memory: &mut Memory<'_>, partition: PartitionId) {
+        self.unready(memory, partition);
+        let slot = &memory.partitions[partition];
+        if slot.in_flight == 0 && slot.has(flag::RECOVERING | flag::LOST) {
+            self.recover(memory, partition);
+        }
+        let slot = &memory.partitions[partition];
+        let batch = slot.cursor;
+        if batch.is_none() || slot.has(flag::RECOVERING) {
+            self.timers.remove(memory, partition);
+            return;
+        }
+        let entry = &memory.batches[batch];
+        let open = entry.state == BatchState::Open;
+        let mut due = if open { entry.created.after(self.config.linger) } else { self.now };
+        if slot.backoff_until > self.now && !slot.has(flag::LEADER_CHANGED) {
+            due = due.max(slot.backoff_until);
+        }
+        if due > self.now {
+            self.timers.set(memory, partition, due);
+            return;
+        }
+        self.timers.remove(memory, partition);
+        if self.may_send(memory, partition, batch) && self.find_leader(memory, partition) {
+            let urgent = !open && !memory.batches[batch].due;
+            self.make_ready(memory, partition, urgent);
+        }
+    }
+
+    /// Whether the window allows another batch of the partition. R7, R9, R12.
+    fn may_send(&mut self, memory: &Memory<'_>, partition: PartitionId, batch: BatchId) -> bool {
+        let slot = &memory.partitions[partition];
+        let window = slot.sequences.window(self.now);
+        if !self.config.idempotence {
+            return slot.in_flight < WINDOW;
+        }
+        if slot.has(flag::PROBING) {
+            return slot.in_flight == 0;
+        }
+        if memory.batches[batch].is_unresolved() {
+            return slot.in_flight < window;
+        }
+        let used = slot.sequences.identity();
+        let idle = slot.sequences.unresolved() == 0 && slot.in_flight == 0;
+        match used {
+            Some(identity) if self.identity == Some(identity) && !slot.sequences.is_broken() => {
+                slot.sequences.unresolved() < window && slot.in_flight < window
+            }
+            // Nothing of the old identity is open any more: the next one may be taken.
+            _ => {
+                if idle && used.is_some() && used == self.identity {
+                    self.bump_identity();
+                }
+                idle
+            }
+        }
+    }
+
+    /// Whether the partition has a broker to send to. R11: not before its attempts over another
+    /// link have ended.
+    fn find_leader(&mut self, memory: &mut Memory<'_>, partition: PartitionId) -> bool {
+        if memory.partitions[partition].broker.is_none() {
+            let leader = memory.partitions[partition].leader;
+            let broker = leader.map_or(BrokerId::NONE, |id| self.find_broker(memory, id));
+            if broker.is_none() {
+                self.request_metadata();
+                return false;
+            }
+            self.set_broker(memory, partition, broker);
+        }
+        let slot = &memory.partitions[partition];
+        slot.in_flight == 0 || memory.brokers[slot.broker].link == slot.link
+    }
+
+    fn make_ready(&mut self, memory: &mut Memory<'_>, partition: PartitionId, urgent: bool) {
+        let slot = &mut memory.partitions[partition];
+        let broker = slot.broker;
+        let bytes = memory.batches[slot.cursor].length;
+        slot.set(flag::READY);
+        if urgent {
+            slot.set(flag::URGENT);
+        }
+        slot.ready_bytes = bytes;
+        slot.ready_on = broker;
+        slot.ready_next = PartitionId::NONE;
+        let list = &mut memory.brokers[broker];
+        slot.ready_previous = core::mem::replace(&mut list.ready_last, partition);
+        let before = slot.ready_previous;
+        if before.is_none() {
+            list.ready_first = partition;
+            list.ready_since = self.now;
+        }
+        list.ready_count = list.ready_count.wrapping_add(1);
+        list.ready_bytes = list.ready_bytes.saturating_add(bytes);
+        list.urgent = list.urgent.wrapping_add(u32::from(urgent));
+        if before.is_some() {
+            memory.partitions[before].ready_next = partition;
+        }
+        self.want_link(memory, broker);
+    }
+
+    /// Takes a partition off its ready list, if it is on one.
+    pub(super) fn unready(&mut self, memory: &mut Memory<'_>, partition: PartitionId) {
+        let slot = &mut memory.partitions[partition];
+        if !slot.has(flag::READY) {
+            return;
+        }
+        let urgent = slot.has(flag::URGENT);
+        slot.clear(flag::READY | flag::URGENT);
+        let (previous, next) = (slot.ready_previous, slot.ready_next);
+        let (broker, bytes) = (slot.ready_on, slot.ready_bytes);
+        let list = &mut memory.brokers[broker];
+        list.ready_count = list.ready_count.wrapping_sub(1);
+        list.ready_bytes = list.ready_bytes.saturating_sub(bytes);
+        list.urgent = list.urgent.wrapping_sub(u32::from(urgent));
+        if previous.is_none() {
+            list.ready_first = next;
+        }
+        if next.is_none() {
+            list.ready_last = previous;
+        }
+        if previous.is_some() {
+            memory.partitions[previous].ready_next = next;
+        }
+        if next.is_some() {
+            memory.partitions[next].ready_previous = previous;
+        }
+    }
+
+    /// Whether the I/O task has to be woken for what a record changed. R19.
+    pub(super) fn needs_wake(&self, memory: &Memory<'_>, partition: PartitionId) -> bool {
+        let slot = &memory.partitions[partition];
+        if slot.has(flag::READY) {
+            let link = memory.brokers[slot.ready_on].link;
+            let entry = &memory.links[link];
+            return link.is_none()
+                || entry.state == LinkState::Ready && entry.queued < self.config.max_in_flight;
+        }
+        if slot.heap_place != 0 {
+            return self.armed.is_none_or(|armed| slot.wake_at < armed);
+        }
+        slot.broker.is_none()
+    }
+
+    /// The first batch from `batch` on that is still to be sent.
+    pub(super) fn seek(memory: &Memory<'_>, mut batch: BatchId) -> BatchId {
+        while batch.is_some() && memory.batches[batch].has(mark::IN_FLIGHT | mark::ANSWERED) {
+            batch = memory.batches[batch].next;
+        }
+        batch
+    }
+}

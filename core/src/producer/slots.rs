@@ -1,0 +1,177 @@
+//! The slot of a batch.
+
+use super::outcome::{Cause, Doubt, Outcome};
+use crate::identity::{Identity, Sequence};
+use crate::memory::{BlockId, PartitionId, RequestId, id};
+use crate::message::ErrorCode;
+use crate::time::Instant;
+
+id! {
+    /// Number of a batch.
+    BatchId of BatchSlot
+}
+
+/// A batch as the adapter knows it, for tables beside the core's: the event of its outcome
+/// names it, and then it is over.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Batch {
+    pub(crate) id: BatchId,
+}
+
+impl Batch {
+    /// Place of the batch in its table, from 0. The place is another batch's only after the
+    /// event of this one was taken.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.id.index()
+    }
+}
+
+/// States of a batch, before its outcome.
+#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum BatchState {
+    #[default]
+    Free,
+    /// Accepts records.
+    Open,
+    /// Full, or due; has no sequence.
+    Closed,
+    /// Has its identity, which is not in its header yet.
+    Assigned,
+    /// Header and checksum are written; the bytes do not change any more.
+    Sealed,
+}
+
+/// Bits of [`BatchSlot::flags`].
+pub(crate) mod mark {
+    /// An attempt ended without a proof that it was refused. R2.
+    pub(crate) const MAYBE: u8 = 1;
+    /// Part of a request that is not answered.
+    pub(crate) const IN_FLIGHT: u8 = 2;
+    /// The broker's answer is here, and waits for its turn. R12.
+    pub(crate) const ANSWERED: u8 = 4;
+    /// A later batch proved that it is in the log; only its offset is not known. R4.
+    pub(crate) const IMPLIED: u8 = 8;
+    /// Sent while the window was open: its success proves earlier batches. R4.
+    pub(crate) const PROVES: u8 = 16;
+    /// Answered 45 since the partition lost its place. R8.
+    pub(crate) const DENIED: u8 = 32;
+    /// The outcome is decided.
+    pub(crate) const FINAL: u8 = 64;
+    /// The event of the outcome was taken.
+    pub(crate) const TAKEN: u8 = 128;
+}
+
+/// A batch from its first record until its outcome was taken and nobody needs its bytes.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub struct BatchSlot {
+    pub(crate) state: BatchState,
+    pub(crate) flags: u8,
+    /// Closed before it was full or its linger was over: it is due at once.
+    pub(crate) due: bool,
+    /// It was given new sequences after a bump.
+    pub(crate) renumbered: bool,
+    /// The broker's texts stand in its block.
+    pub(crate) has_text: bool,
+    /// The broker's answer was read; it counts when the whole answer was, or the link ended.
+    pub(crate) heard: bool,
+    /// The log start that came with its answer was -1.
+    pub(crate) log_start_unknown: bool,
+    pub(crate) partition: PartitionId,
+    /// The next batch of its partition.
+    pub(crate) next: BatchId,
+    /// Neighbours among all batches without an outcome, oldest first.
+    pub(crate) live_previous: BatchId,
+    pub(crate) live_next: BatchId,
+    /// The next batch of its request.
+    pub(crate) in_request: BatchId,
+    pub(crate) request: RequestId,
+    /// The next batch whose event waits.
+    pub(crate) next_event: BatchId,
+    pub(crate) block: BlockId,
+    /// Bytes written, the header included; later the bytes of the broker's texts.
+    pub(crate) length: u32,
+    /// Bytes up to which records are taken.
+    pub(crate) limit: u32,
+    pub(crate) count: u32,
+    /// Number of its first record in its partition. R20.
+    pub(crate) first_number: u64,
+    /// Order of creation over all partitions.
+    pub(crate) serial: u64,
+    pub(crate) created: Instant,
+    pub(crate) base_timestamp: i64,
+    pub(crate) max_timestamp: i64,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) sequence: Sequence,
+    pub(crate) attempts: u32,
+    /// The last answer.
+    pub(crate) code: ErrorCode,
+    pub(crate) offset: i64,
+    pub(crate) append_time: i64,
+    /// Why it may be in the log.
+    pub(crate) doubt: Option<Doubt>,
+    pub(crate) outcome: Option<Outcome>,
+    /// The cause with which it fails when its turn comes; none: the answer was a success.
+    pub(crate) failure: Option<Cause>,
+}
+
+impl BatchSlot {
+    pub(crate) const EMPTY: Self = Self {
+        state: BatchState::Free,
+        flags: 0,
+        due: false,
+        renumbered: false,
+        has_text: false,
+        heard: false,
+        log_start_unknown: false,
+        partition: PartitionId::NONE,
+        next: BatchId::NONE,
+        live_previous: BatchId::NONE,
+        live_next: BatchId::NONE,
+        in_request: BatchId::NONE,
+        request: RequestId::NONE,
+        next_event: BatchId::NONE,
+        block: BlockId::NONE,
+        length: 0,
+        limit: 0,
+        count: 0,
+        first_number: 0,
+        serial: 0,
+        created: Instant::ZERO,
+        base_timestamp: 0,
+        max_timestamp: 0,
+        identity: None,
+        sequence: Sequence::ZERO,
+        attempts: 0,
+        code: ErrorCode::NONE,
+        offset: 0,
+        append_time: 0,
+        doubt: None,
+        outcome: None,
+        failure: None,
+    };
+
+    pub(crate) const fn has(&self, mark: u8) -> bool {
+        self.flags & mark != 0
+    }
+
+    pub(crate) const fn set(&mut self, mark: u8) {
+        self.flags |= mark;
+    }
+
+    pub(crate) const fn clear(&mut self, mark: u8) {
+        self.flags &= !mark;
+    }
+
+    /// Whether it has a sequence (or, without idempotence, was sent) and no outcome.
+    pub(crate) const fn is_unresolved(&self) -> bool {
+        matches!(self.state, BatchState::Assigned | BatchState::Sealed) && !self.has(mark::FINAL)
+    }
+}
+
+impl crate::memory::Slot for BatchSlot {
+    fn free_link(&mut self) -> &mut u32 {
+        &mut self.length
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests of the whole machine against a scripted cluster.
+
+mod basics;
+mod world;

@@ -1,0 +1,36 @@
+//! A real Apache Kafka for tests: one node on loopback, and the official clients as a second
+//! opinion.
+//!
+//! [`Kafka::start`] runs a node on free ports and a directory of its own and ends it when dropped,
+//! however the test ends. Topics are made with [`Kafka::create_topics`]. What a test wrote is read
+//! with [`Kafka::read_back`], by Kafka's own consumer, so that no mistake of ours can hide in our
+//! own reader. [`Kafka::kill`], [`Kafka::stop`] and [`Kafka::restart`] are the faults.
+//!
+//! Java 17 or newer and Maven are needed; `cargo xtask setup` installs them. The jars are fetched
+//! by Maven on first use and kept in `OTTLA_CACHE`, by default the directory `ottla` among the
+//! user's caches.
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! let kafka = kafka_tests::Kafka::start()?;
+//! kafka.create_topic("readings", 6, &[("retention.ms", "-1")])?;
+//! // ... produce to `kafka.bootstrap()` ...
+//! for record in kafka.read_back("readings")? {
+//!     let record = record?;
+//!     println!("{} {} {:?}", record.partition, record.offset, record.value);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod artifacts;
+mod cache;
+mod java;
+mod node;
+mod port;
+mod read_back;
+
+pub use artifacts::Artifacts;
+pub use java::{finish, tool};
+pub use node::{Kafka, NewTopic};
+pub use read_back::{Header, PartitionRange, ReadBack, Record};

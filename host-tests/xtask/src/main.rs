@@ -1,0 +1,76 @@
+//! The project's chores: `cargo xtask test` runs every check there is, `cargo xtask setup` installs
+//! what the checks need.
+
+mod command;
+mod context;
+mod cross;
+mod install;
+mod steps;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand};
+
+use crate::context::{Context, Depth};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's chores")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Runs the checks, cheap ones first, and stops at the first that fails
+    Test(Test),
+    /// Installs what the checks need and the machine lacks
+    Setup,
+}
+
+#[derive(Args)]
+struct Test {
+    /// Only the inner loop, under two minutes
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
+    /// Adds the long runs
+    #[arg(long)]
+    full: bool,
+    /// Runs a single step
+    #[arg(long, value_name = "STEP", value_parser = PossibleValuesParser::new(steps::names()))]
+    only: Option<String>,
+    /// Lists the steps and runs none
+    #[arg(long)]
+    list: bool,
+}
+
+impl Test {
+    fn run(&self) -> Result<()> {
+        if self.list {
+            steps::list();
+            return Ok(());
+        }
+        let depth = match (self.quick, self.full) {
+            (true, _) => Depth::Quick,
+            (_, true) => Depth::Full,
+            _ => Depth::Normal,
+        };
+        steps::run(&Context::new(depth)?, self.only.as_deref())
+    }
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().chore {
+        Chore::Test(test) => test.run(),
+        Chore::Setup => install::everything(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

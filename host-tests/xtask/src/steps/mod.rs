@@ -1,0 +1,103 @@
+//! The checks, as a list of named steps.
+
+mod blame;
+mod kafka;
+mod no_panic;
+mod rust;
+mod targets;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use crate::context::Context;
+
+struct Step {
+    name: &'static str,
+    about: &'static str,
+    /// Whether it is part of the inner loop.
+    quick: bool,
+    run: fn(&Context) -> Result<()>,
+}
+
+/// Cheap ones first.
+const STEPS: &[Step] = &[
+    Step {
+        name: "format",
+        about: "the code is formatted as rustfmt does",
+        quick: true,
+        run: rust::format,
+    },
+    Step {
+        name: "clippy",
+        about: "no lint complains, with every set of features",
+        quick: true,
+        run: rust::clippy,
+    },
+    Step { name: "tests", about: "tests on this machine", quick: true, run: rust::tests },
+    Step {
+        name: "no-panic",
+        about: "no call of the core can panic or allocate, by linking",
+        quick: true,
+        run: no_panic::check,
+    },
+    Step {
+        name: "docs",
+        about: "the documentation builds without a warning",
+        quick: false,
+        run: rust::docs,
+    },
+    Step {
+        name: "targets",
+        about: "the core builds for 32-bit hosts and microcontrollers",
+        quick: false,
+        run: targets::check,
+    },
+    Step {
+        name: "kafka",
+        about: "tests against a real Apache Kafka",
+        quick: false,
+        run: kafka::check,
+    },
+];
+
+/// The names of all steps.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    STEPS.iter().map(|step| step.name)
+}
+
+/// Prints what the steps are.
+pub(crate) fn list() {
+    for Step { name, about, quick, .. } in STEPS {
+        println!("{name:10}{about}{}", if *quick { " (quick)" } else { "" });
+    }
+}
+
+/// Runs the steps of a depth, or only the named one, until one fails.
+pub(crate) fn run(context: &Context, only: Option<&str>) -> Result<()> {
+    let is_wanted = |step: &&Step| match only {
+        Some(name) => step.name == name,
+        None => step.quick || !context.is_quick(),
+    };
+    let mut passed = 0;
+    for Step { name, about, run, .. } in STEPS.iter().filter(is_wanted) {
+        println!("== {name}: {about}");
+        let started = Instant::now();
+        let result = run(context);
+        let took = seconds(started.elapsed());
+        if result.is_err() {
+            println!("== {name}: failed after {took}\n{passed} passed, 1 failed");
+        }
+        result.with_context(|| {
+            format!("step {name} failed; run it alone with `cargo xtask test --only {name}`")
+        })?;
+        println!("== {name}: ok, {took}");
+        passed += 1;
+    }
+    println!("{passed} passed, 0 failed");
+    Ok(())
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}

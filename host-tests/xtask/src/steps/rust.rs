@@ -1,0 +1,51 @@
+//! What cargo itself checks.
+
+use anyhow::Result;
+
+use super::no_panic;
+use crate::command::run;
+use crate::context::Context;
+
+/// The core's features as users combine them; the workspace has the default ones.
+const CORE_FEATURES: [&[&str]; 3] =
+    [&["--no-default-features"], &["--features", "alloc"], &["--all-features"]];
+
+/// Further features that change what the core's tests run through.
+const TESTED_FEATURES: [&str; 3] = ["crc-table", "crc-table-large", "broker,crc-hardware"];
+
+pub(super) fn format(context: &Context) -> Result<()> {
+    run(&mut context.cargo(["fmt", "--all", "--check"]))?;
+    run(&mut context.cargo(["fmt", "--manifest-path", no_panic::MANIFEST, "--check"]))
+}
+
+pub(super) fn clippy(context: &Context) -> Result<()> {
+    const DENY: [&str; 3] = ["--", "-D", "warnings"];
+    run(context.cargo(["clippy", "--workspace", "--all-targets"]).args(DENY))?;
+    if context.is_quick() {
+        return Ok(());
+    }
+    for features in CORE_FEATURES {
+        run(context.cargo(["clippy", "--package", "ottla"]).args(features).args(DENY))?;
+    }
+    run(no_panic::cargo(context, "clippy", no_panic::LEVELS[0]).args(DENY))
+}
+
+pub(super) fn tests(context: &Context) -> Result<()> {
+    // What needs a broker has a step of its own.
+    run(context.cargo_test().args(["--workspace", "--exclude", "kafka-tests"]))?;
+    if context.is_quick() {
+        return Ok(());
+    }
+    for features in TESTED_FEATURES {
+        let core = ["--package", "ottla", "--no-default-features", "--features", features];
+        run(context.cargo_test().args(core))?;
+    }
+    Ok(())
+}
+
+pub(super) fn docs(context: &Context) -> Result<()> {
+    for of in [&["--workspace"][..], &["--package", "ottla", "--all-features"]] {
+        run(context.cargo(["doc", "--no-deps"]).args(of).env("RUSTDOCFLAGS", "-D warnings"))?;
+    }
+    Ok(())
+}
