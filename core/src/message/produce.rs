@@ -133,7 +133,7 @@ impl Answer {
         loop {
             match self.stage {
                 Stage::TopicCount => {
-                    self.topics = need!(input.array(5, flexible)?);
+                    self.topics = need!(input.array(3, flexible)?);
                     self.stage = Stage::Topic;
                 }
                 Stage::Topic if self.topics == 0 => self.stage = Stage::Throttle,

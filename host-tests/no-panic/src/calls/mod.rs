@@ -1,7 +1,9 @@
 //! The calls, one file per module of the core.
 
 mod error;
+mod identity;
 mod message;
+mod producer;
 mod record;
 mod time;
 mod wire;
@@ -11,9 +13,11 @@ use core::hint::black_box;
 /// Makes all calls.
 pub(crate) fn all() {
     error::all();
+    identity::all();
     time::all();
     wire::all();
     message::all();
+    producer::all();
     record::all();
 }
 

@@ -1,0 +1,101 @@
+//! `ottla::producer`, over `ottla::memory::Fixed`, and `ottla::config`
+
+use ottla::config::{ClientId, Problem};
+use ottla::producer::partitioner;
+use ottla::{Acks, Config, Event, Header, Instant, LinkAction, Producer, Reason, Record};
+
+use super::opaque;
+
+ottla::fixed! {
+    Node {
+        topics: 2, partitions: 4, batches: 4, requests: 4, links: 2, brokers: 3,
+        names: 64, blocks: 4, block_size: 512,
+    }
+}
+
+pub(super) fn all() {
+    opaque(partitioner::partition_of(partitioner::key_hash(opaque(b"key")), opaque(3)));
+    opaque(Acks::All.wire());
+    let mut config = opaque(Config::new());
+    if let Some(id) = ClientId::new(opaque("id")) {
+        opaque(id.as_bytes());
+        config.client_id = id;
+    }
+    for problem in config.problems(opaque(0)) {
+        opaque(Problem::key(problem));
+    }
+    let mut producer = Producer::new(opaque(Node::new()), config, opaque(1));
+    verbs(&mut producer);
+    inputs(&mut producer);
+    outputs(&mut producer);
+    opaque(producer.counters());
+    opaque(producer.config());
+    opaque(producer.owner());
+}
+
+fn now() -> Instant {
+    opaque(Instant::from_micros(opaque(0)))
+}
+
+fn verbs(producer: &mut Producer<Node>) {
+    opaque(producer.bootstrap(opaque("host"), opaque(9092)));
+    producer.set_wall_clock(now(), opaque(0));
+    let headers = [Header { key: opaque("key"), value: opaque(None) }];
+    for topic in [producer.topic(opaque("t")), producer.declare_topic(opaque("u"), opaque(3))] {
+        let Ok(topic) = topic else { continue };
+        let record = opaque(Record::new(opaque(b"value")).headers(&headers));
+        if let Ok(accepted) = producer.produce(now(), topic, &record) {
+            opaque(accepted.batch.index());
+            opaque(accepted.slot.index());
+        }
+        opaque(topic.index());
+        opaque(producer.topic_name(opaque(topic)));
+        opaque(producer.partition_count(opaque(topic)));
+    }
+    let flush = opaque(producer.flush(now()));
+    opaque(producer.is_flushed(flush));
+    if opaque(false) {
+        producer.close(now(), now());
+    }
+}
+
+fn inputs(producer: &mut Producer<Node>) {
+    producer.handle_timeout(now());
+    let link = match producer.poll_link() {
+        Some(LinkAction::Connect(link, address)) => {
+            opaque(address);
+            link
+        }
+        Some(LinkAction::Close(link, reason)) => {
+            opaque(reason);
+            link
+        }
+        None => return,
+    };
+    opaque(link.index());
+    producer.handle_connected(now(), opaque(link));
+    producer.handle_input(now(), opaque(link), opaque(&[0; 64][..]));
+    if let Some(piece) = producer.output(opaque(link)) {
+        opaque(piece);
+    }
+    producer.consume_output(now(), opaque(link), opaque(7));
+    producer.handle_disconnected(now(), opaque(link), opaque(Reason::Disconnected));
+}
+
+fn outputs(producer: &mut Producer<Node>) {
+    opaque(producer.poll_timeout());
+    while let Some(event) = producer.poll_event() {
+        match opaque(event) {
+            Event::LinkEnded(broker, reason) => {
+                opaque(reason);
+                opaque(producer.broker_address(broker));
+            }
+            event => {
+                opaque(event);
+            }
+        }
+        for complaint in producer.complaints() {
+            opaque(complaint);
+        }
+    }
+}
