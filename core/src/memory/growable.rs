@@ -214,6 +214,12 @@ impl Growable {
         self.blocks.charged
     }
 
+    /// Blocks that are some batch's.
+    #[must_use]
+    pub fn blocks_used(&self) -> usize {
+        self.blocks.blocks.iter().flatten().count()
+    }
+
     fn rebuild_index(&mut self) {
         let (topics, partitions) = (self.topics.len() as u32, self.partitions.len() as u32);
         self.topic_index.fill(TopicId::NONE);

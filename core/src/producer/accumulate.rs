@@ -62,7 +62,7 @@ impl Machine {
         slot.wanted = true;
         self.names_used = self.names_used.saturating_add(name.len() as u32);
         memory.index_topic(topic);
-        self.request_metadata();
+        self.request_news();
         Ok(topic)
     }
 
@@ -228,7 +228,7 @@ impl Machine {
             return Err(Refused::Full(Full::Partitions));
         }
         let partition = self.add_partition(memory, topic, index);
-        self.request_metadata();
+        self.request_news();
         Ok(partition)
     }
 

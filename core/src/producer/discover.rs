@@ -13,6 +13,14 @@ impl Machine {
         self.refresh.needed = true;
     }
 
+    /// Metadata is needed of something new: only a failure makes it wait.
+    pub(super) fn request_news(&mut self) {
+        self.refresh.needed = true;
+        if self.refresh.failures == 0 {
+            self.refresh.retry_at = self.now;
+        }
+    }
+
     /// R14: age counts when something is sent.
     pub(super) fn check_metadata_age(&mut self) {
         if let Some(done) = self.refresh.done_at

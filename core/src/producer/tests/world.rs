@@ -128,6 +128,18 @@ impl<O: Owner> World<O> {
         topic
     }
 
+    /// As [`World::ready`], with the window of partition 0 open after a first record.
+    pub(super) fn warm(&mut self) -> Topic {
+        let topic = self.ready();
+        self.send(topic, 0, "first");
+        let sent = self.take();
+        if sent.acks != 0 {
+            self.acknowledge(&sent, 0);
+        }
+        assert_eq!(self.outcomes().len(), 1);
+        topic
+    }
+
     pub(super) fn send(&mut self, topic: Topic, partition: i32, value: &str) {
         self.try_send(topic, partition, value).unwrap();
     }
@@ -432,6 +444,10 @@ impl<O: Owner> World<O> {
     pub(super) fn outcomes(&mut self) -> Vec<(i32, u64, u32, Outcome)> {
         self.run();
         self.deliveries.drain(..).map(|d| (d.partition, d.first, d.count, d.outcome)).collect()
+    }
+
+    pub(super) fn first_link(&self) -> Link {
+        self.connections.iter().find(|c| c.node.is_some()).expect("a link").link
     }
 
     /// A pause that covers every back-off.

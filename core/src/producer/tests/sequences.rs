@@ -1,0 +1,534 @@
+//! Rules R7 to R12 and R16: sequences, epochs, windows, leaders, order.
+
+use std::vec::Vec;
+
+use super::world::{Sent, World, config, written};
+use crate::config::Config;
+use crate::error::{Full, Refused};
+use crate::memory::Growable;
+use crate::producer::{Cause, Doubt, Event, Outcome, Topic};
+use crate::record::Record;
+use crate::time::Duration;
+
+/// `count` batches of one record each, in flight in an opened window. They are numbers 1 to
+/// `count` and have these sequences.
+fn in_flight(count: usize, settings: Config) -> (World, Topic, Vec<Sent>) {
+    let mut world = World::new(settings, 1);
+    let topic = world.warm();
+    let mut sent = Vec::new();
+    for index in 0..count {
+        world.send(topic, 0, &std::format!("{}", index + 1));
+        sent.push(world.take());
+    }
+    (world, topic, sent)
+}
+
+fn sequence(sent: &Sent) -> (i16, i32) {
+    (sent.only().epoch, sent.only().sequence)
+}
+
+#[test]
+fn r07_one_batch_until_a_success_then_five() {
+    let mut world = World::new(config(), 1);
+    let topic = world.ready();
+    world.send(topic, 0, "0");
+    let first = world.take();
+    for index in 1..9 {
+        world.send(topic, 0, &std::format!("{index}"));
+        world.producer.flush(world.now);
+    }
+    assert!(world.take_all().is_empty());
+    world.acknowledge(&first, 0);
+    let sent = world.take_all();
+    assert_eq!(sent.iter().map(sequence).collect::<Vec<_>>(), [1, 2, 3, 4, 5].map(|s| (0, s)));
+    // One slot of the window is free again.
+    world.acknowledge(&sent[0], 1);
+    assert_eq!(sequence(&world.take()), (0, 6));
+}
+
+#[test]
+fn r07_an_error_a_disconnect_and_silence_make_the_window_one_again() {
+    let queue = |world: &mut World, topic| {
+        for value in ["a", "b", "c"] {
+            world.send(topic, 0, value);
+            world.producer.flush(world.now);
+        }
+    };
+    // An error: the head alone, then all.
+    let (mut world, topic, sent) = in_flight(1, config());
+    queue(&mut world, topic);
+    let behind = world.take_all();
+    assert_eq!(behind.len(), 3);
+    world.answer(&sent[0], &[(19, -1)]);
+    for sent in &behind {
+        world.answer(sent, &[(45, -1)]);
+    }
+    world.back_off();
+    let head = world.take();
+    assert_eq!(sequence(&head), (0, 1));
+    world.acknowledge(&head, 1);
+    assert_eq!(world.take_all().len(), 3);
+    // A disconnect.
+    let (mut world, topic, sent) = in_flight(2, config());
+    world.disconnect(sent[0].link);
+    queue(&mut world, topic);
+    world.back_off();
+    assert_eq!(sequence(&world.take()), (0, 1));
+    // Five minutes without a success.
+    let mut world = World::new(config(), 1);
+    let topic = world.warm();
+    world.pass(300_001);
+    queue(&mut world, topic);
+    assert_eq!(world.take_all().len(), 1);
+}
+
+/// Three batches in flight whose connection broke: all may be in the log. The first is sent
+/// again, alone.
+fn three_in_doubt(settings: Config) -> (World, Topic, Vec<Sent>, Sent) {
+    let (mut world, topic, sent) = in_flight(3, settings);
+    world.disconnect(sent[0].link);
+    world.back_off();
+    let head = world.take();
+    assert_eq!(head.only().bytes, sent[0].only().bytes);
+    (world, topic, sent, head)
+}
+
+#[test]
+fn r08_without_doubt_a_lost_place_bumps_and_retries() {
+    let (mut world, topic, sent) = in_flight(1, config());
+    world.answer(&sent[0], &[(45, -1)]);
+    let again = world.take();
+    assert_eq!(sequence(&again), (1, 0));
+    assert_eq!(again.only().values, ["1"]);
+    world.acknowledge(&again, 1);
+    world.send(topic, 0, "2");
+    assert_eq!(sequence(&world.take()), (1, 1));
+    assert_eq!(world.outcomes(), [(0, 1, 1, written(1))]);
+}
+
+#[test]
+fn r08_doubtful_batches_are_probed_newest_first_each_alone() {
+    let (mut world, _, sent, head) = three_in_doubt(config());
+    world.answer(&head, &[(45, -1)]);
+    let probe = world.take();
+    assert_eq!(probe.only().bytes, sent[2].only().bytes, "unchanged bytes of the newest");
+    // A broker that remembers only its newest batch knows it: everything before is written.
+    world.acknowledge(&probe, 3);
+    let head = world.take_all();
+    assert_eq!(head[0].only().bytes, sent[0].only().bytes);
+    world.answer(&head[0], &[(45, -1)]);
+    let mut second = head.into_iter().skip(1).collect::<Vec<_>>();
+    second.extend(world.take_all());
+    assert_eq!(second[0].only().bytes, sent[1].only().bytes);
+    world.answer(&second[0], &[(45, -1)]);
+    world.back_off();
+    for sent in world.take_all() {
+        world.answer(&sent, &[(45, -1)]);
+    }
+    let expected = [(0, 1, 1, written(-1)), (0, 2, 1, written(-1)), (0, 3, 1, written(3))];
+    assert_eq!(world.outcomes(), expected);
+    assert_eq!(world.producer.counters().bumps, 0);
+}
+
+#[test]
+fn r08_if_every_probe_is_denied_doubtful_batches_are_unknown() {
+    let (mut world, topic, sent, head) = three_in_doubt(config());
+    world.answer(&head, &[(45, -1)]);
+    for expected in [2, 1] {
+        let probe = world.take();
+        assert_eq!(probe.only().bytes, sent[expected].only().bytes);
+        world.answer(&probe, &[(45, -1)]);
+    }
+    let unknown = Outcome::Unknown(Cause::StateLost, Doubt::Disconnected);
+    let expected = [(0, 1, 1, unknown), (0, 2, 1, unknown), (0, 3, 1, unknown)];
+    assert_eq!(world.outcomes(), expected);
+    world.send(topic, 0, "next");
+    assert_eq!(sequence(&world.take()), (1, 0));
+}
+
+#[test]
+fn r08_what_was_refused_goes_out_again_after_the_bump() {
+    let (mut world, _, sent) = in_flight(2, config());
+    // The first is refused, the second gets no answer: 45 for the first is then no surprise
+    // to be mended by sending the second twice.
+    world.answer(&sent[0], &[(19, -1)]);
+    world.disconnect(sent[1].link);
+    world.back_off();
+    let head = world.take();
+    world.answer(&head, &[(45, -1)]);
+    let probe = world.take();
+    assert_eq!(probe.only().bytes, sent[1].only().bytes);
+    world.answer(&probe, &[(45, -1)]);
+    let again = world.take();
+    assert_eq!(sequence(&again), (1, 0));
+    assert_eq!(again.only().values, ["1"]);
+    world.acknowledge(&again, 1);
+    let unknown = Outcome::Unknown(Cause::StateLost, Doubt::Disconnected);
+    assert_eq!(world.outcomes(), [(0, 1, 1, written(1)), (0, 2, 1, unknown)]);
+}
+
+#[test]
+fn r08_a_probe_that_fails_is_repeated() {
+    let (mut world, _, sent, head) = three_in_doubt(config());
+    world.answer(&head, &[(45, -1)]);
+    let probe = world.take();
+    world.disconnect(probe.link);
+    world.back_off();
+    assert_eq!(world.take().only().bytes, sent[2].only().bytes);
+}
+
+#[test]
+fn r08_the_switch_prefers_delivery() {
+    let settings = Config { resend_after_state_loss: true, ..config() };
+    let (mut world, _, _, head) = three_in_doubt(settings);
+    world.answer(&head, &[(45, -1)]);
+    for _ in 0..2 {
+        let probe = world.take();
+        world.answer(&probe, &[(45, -1)]);
+    }
+    let again = world.take();
+    assert_eq!(sequence(&again), (1, 0));
+    world.acknowledge(&again, 10);
+    let rest = world.take_all();
+    assert_eq!(rest.iter().map(sequence).collect::<Vec<_>>(), [(1, 1), (1, 2)]);
+    world.acknowledge(&rest[0], 11);
+    world.acknowledge(&rest[1], 12);
+    let expected = [(0, 1, 1, written(10)), (0, 2, 1, written(11)), (0, 3, 1, written(12))];
+    assert_eq!(world.outcomes(), expected);
+}
+
+#[test]
+fn r09_other_partitions_finish_under_their_old_epoch() {
+    let mut world = World::new(config(), 2);
+    world.nodes.push(2);
+    world.lead(1, 2, 0);
+    let topic = world.warm();
+    world.send(topic, 1, "q1");
+    let other = world.take();
+    world.send(topic, 0, "p1");
+    let lost = world.take();
+    world.answer(&lost, &[(45, -1)]);
+    assert_eq!(sequence(&world.take()), (1, 0));
+    // q1 is in flight under epoch 0: it is retried with it, and q2 waits.
+    world.send(topic, 1, "q2");
+    assert!(world.take_all().is_empty());
+    world.answer(&other, &[(7, -1)]);
+    world.back_off();
+    let other = world.take_all().pop().unwrap();
+    assert_eq!((other.only().epoch, other.only().sequence), (0, 0));
+    assert_eq!(other.only().values, ["q1"]);
+    world.acknowledge(&other, 0);
+    let next = world.take();
+    assert_eq!(next.only().values, ["q2"]);
+    assert_eq!(sequence(&next), (1, 0));
+}
+
+#[test]
+fn r09_nothing_is_renumbered_while_an_attempt_is_unanswered() {
+    let (mut world, _, sent) = in_flight(2, config());
+    world.answer(&sent[0], &[(87, -1)]);
+    // The hole would allow a bump, but the second is still on its way.
+    world.back_off();
+    assert!(world.take_all().is_empty());
+    world.answer(&sent[1], &[(45, -1)]);
+    let again = world.take();
+    assert_eq!((sequence(&again), again.only().values[0].as_str()), ((1, 0), "2"));
+}
+
+#[test]
+fn r09_after_epoch_32767_a_new_id_is_asked_for() {
+    let mut world = World::new(config(), 1);
+    world.ids.push_back(Ok((7, i16::MAX)));
+    world.ids.push_back(Ok((8, 0)));
+    let topic = world.warm();
+    world.send(topic, 0, "1");
+    let sent = world.take();
+    assert_eq!(sequence(&sent), (i16::MAX, 1));
+    world.answer(&sent, &[(45, -1)]);
+    let again = world.take();
+    assert_eq!((again.only().id, sequence(&again)), (8, (0, 0)));
+    assert_eq!(world.id_requests, 2);
+}
+
+#[test]
+fn r09_nothing_goes_out_without_an_id() {
+    let mut world = World::new(config(), 1);
+    for _ in 0..3 {
+        world.ids.push_back(Err(crate::message::ErrorCode::COORDINATOR_LOAD_IN_PROGRESS));
+    }
+    let topic = world.ready();
+    world.send(topic, 0, "a");
+    assert!(world.take_all().is_empty());
+    world.back_off();
+    world.back_off();
+    world.back_off();
+    assert_eq!(world.take().only().id, 7);
+    assert_eq!(world.id_requests, 4);
+}
+
+crate::fixed! {
+    Small {
+        topics: 1, partitions: 2, batches: 4, requests: 8, links: 2, brokers: 2,
+        names: 8, blocks: 4, block_size: 256,
+    }
+}
+
+#[test]
+fn r10_a_slot_that_used_a_sequence_is_freed_only_after_a_bump() {
+    let mut world = World::with(Small::new(), config(), 4);
+    let topic = world.ready();
+    for partition in [0, 1] {
+        world.send(topic, partition, "x");
+        let sent = world.take();
+        assert_eq!(sequence(&sent), (0, 0));
+        world.acknowledge(&sent, 0);
+    }
+    world.outcomes();
+    // Both slots have used sequences of epoch 0, and are idle.
+    world.send(topic, 2, "x");
+    let sent = world.take();
+    assert_eq!(sequence(&sent), (1, 0));
+    // Now one is busy; the other one, of epoch 0, is free for the taking without a bump.
+    world.send(topic, 3, "x");
+    assert_eq!(world.producer.counters().bumps, 1);
+    let other = world.take();
+    assert_eq!(sequence(&other), (1, 0));
+    // No slot is idle: a full table is a refusal that names it.
+    assert_eq!(world.try_send(topic, 0, "x"), Err(Refused::Full(Full::Partitions)));
+    world.acknowledge(&sent, 0);
+    world.outcomes();
+    world.send(topic, 0, "x");
+    // Nothing of epoch 0 is ever used twice.
+    assert_eq!(sequence(&world.take()), (2, 0));
+}
+
+/// A partition on node 1 whose leader has moved to node 2.
+fn moved() -> (World, Topic) {
+    let mut world = World::new(config(), 1);
+    world.nodes.push(2);
+    let topic = world.warm();
+    world.send(topic, 0, "1");
+    let old = world.take();
+    assert_eq!(old.node, Some(1));
+    world.lead(0, 2, 1);
+    world.answer(&old, &[(6, -1)]);
+    (world, topic)
+}
+
+#[test]
+fn r11_nothing_goes_to_a_new_leader_before_the_old_link_is_done() {
+    let mut world = World::new(config(), 2);
+    world.nodes.push(2);
+    let topic = world.warm();
+    world.send(topic, 1, "neighbour");
+    let neighbour = world.take();
+    world.send(topic, 0, "1");
+    let old = world.take();
+    world.lead(0, 2, 1);
+    // The neighbour's answer makes the client look, and learn that partition 0 moved, too.
+    world.answer(&neighbour, &[(3, -1)]);
+    let requests = world.metadata_requests.len();
+    world.pass(200);
+    assert!(world.metadata_requests.len() > requests);
+    world.send(topic, 0, "2");
+    let sent = world.take_all();
+    assert!(sent.iter().all(|s| s.only().partition == 1), "the old link is not done: {sent:?}");
+    world.answer(&old, &[(7, -1)]);
+    world.back_off();
+    let mut sent = world.take_all();
+    sent.retain(|s| s.only().partition == 0);
+    let sent = sent.pop().unwrap();
+    assert_eq!((sent.node, sent.only().values[0].as_str()), (Some(2), "1"));
+    assert_eq!(sequence(&sent), (0, 1));
+}
+
+#[test]
+fn r11_a_leader_change_makes_the_window_one() {
+    let (mut world, topic) = moved();
+    for value in ["2", "3"] {
+        world.send(topic, 0, value);
+        world.producer.flush(world.now);
+    }
+    world.back_off();
+    let sent = world.take();
+    assert_eq!((sent.node, sent.only().values[0].as_str()), (Some(2), "1"));
+    world.acknowledge(&sent, 1);
+    assert_eq!(world.take_all().len(), 2);
+}
+
+#[test]
+fn r11_metadata_never_lowers_the_epoch_within_a_topic_id() {
+    let (mut world, topic) = moved();
+    world.back_off();
+    let sent = world.take();
+    assert_eq!(sent.node, Some(2));
+    // A broker that is behind says: node 1, epoch 0.
+    world.lead(0, 1, 0);
+    world.answer(&sent, &[(7, -1)]);
+    let _ = world.producer.topic("other").unwrap();
+    world.back_off();
+    let again = world.take();
+    assert_eq!(again.node, Some(2));
+    // The same under a new topic id counts: the topic was made anew.
+    world.topic_ids.insert("t".into(), 2);
+    world.answer(&again, &[(6, -1)]);
+    world.back_off();
+    let recreated = world.take();
+    assert_eq!(recreated.node, Some(1));
+    assert_eq!(sequence(&recreated), (0, 1), "sequences go on");
+    world.acknowledge(&recreated, 0);
+    world.send(topic, 0, "2");
+    assert_eq!(sequence(&world.take()), (0, 2));
+}
+
+#[test]
+fn r11_a_topic_that_metadata_lost_changes_no_sequence() {
+    let (mut world, topic, sent) = in_flight(1, config());
+    let leaders = world.topics.remove("t").unwrap();
+    world.answer(&sent[0], &[(3, -1)]);
+    world.pass(5_000);
+    // The broker that led it is still asked, in vain.
+    for sent in world.take_all() {
+        world.answer(&sent, &[(3, -1)]);
+    }
+    world.topics.insert("t".into(), leaders);
+    world.pass(5_000);
+    let again = world.take();
+    assert_eq!(sequence(&again), (0, 1));
+    world.acknowledge(&again, 1);
+    world.send(topic, 0, "2");
+    assert_eq!(sequence(&world.take()), (0, 2));
+}
+
+#[test]
+fn r12_after_an_error_everything_in_flight_is_waited_for() {
+    let (mut world, topic, sent) = in_flight(3, config());
+    world.answer(&sent[0], &[(19, -1)]);
+    world.send(topic, 0, "4");
+    world.back_off();
+    assert!(world.take_all().is_empty());
+    world.answer(&sent[1], &[(45, -1)]);
+    assert!(world.take_all().is_empty());
+    world.answer(&sent[2], &[(45, -1)]);
+    let head = world.take();
+    assert_eq!(head.only().bytes, sent[0].only().bytes);
+    world.acknowledge(&head, 1);
+    let rest: Vec<_> = world.take_all().iter().map(sequence).collect();
+    assert_eq!(rest, [(0, 2), (0, 3), (0, 4)]);
+    assert_eq!(world.producer.counters().bumps, 0);
+}
+
+#[test]
+fn r12_only_the_head_completes_and_an_early_answer_is_kept() {
+    let (mut world, _, sent) = in_flight(2, config());
+    world.answer(&sent[0], &[(7, -1)]);
+    world.answer(&sent[1], &[(87, -1)]);
+    assert_eq!(world.outcomes(), [], "the second waits for its turn");
+    world.back_off();
+    let head = world.take();
+    assert_eq!(head.only().bytes, sent[0].only().bytes);
+    world.acknowledge(&head, 1);
+    let code = crate::message::ErrorCode::INVALID_RECORD;
+    let refused = Outcome::NotWritten(Cause::Code(code));
+    assert_eq!(world.outcomes(), [(0, 1, 1, written(1)), (0, 2, 1, refused)]);
+}
+
+#[test]
+fn r12_an_answer_for_another_request_closes_the_link() {
+    let (mut world, _, sent) = in_flight(2, config());
+    // The second is answered first: the stream of answers is not what was asked for.
+    world.answer(&sent[1], &[(0, 2)]);
+    let closed = world.notices.iter().any(|event| {
+        let wrong = crate::error::Fault::WrongCorrelation;
+        matches!(event, Event::LinkEnded(_, crate::Reason::Fault(fault)) if *fault == wrong)
+    });
+    assert!(closed, "{:?}", world.notices);
+    assert_eq!(world.outcomes(), [], "nothing is believed");
+    world.back_off();
+    assert_eq!(world.take().only().bytes, sent[0].only().bytes);
+}
+
+#[test]
+fn r13_only_the_oldest_request_has_a_deadline() {
+    let (mut world, topic, sent) = in_flight(1, config());
+    // 10 % less, at most a second.
+    assert_eq!(sent[0].timeout_ms, 29_000);
+    world.pass(20_000);
+    world.send(topic, 0, "2");
+    let second = world.take();
+    world.pass(9_000);
+    world.answer(&sent[0], &[(0, 1)]);
+    // The second became the oldest only now.
+    world.pass(29_999);
+    assert!(world.notices.is_empty());
+    world.pass(1);
+    let ended = world
+        .notices
+        .iter()
+        .any(|event| matches!(event, Event::LinkEnded(_, crate::Reason::RequestTimeout)));
+    assert!(ended);
+    assert_eq!(world.outcomes(), [(0, 1, 1, written(1))]);
+    world.back_off();
+    assert_eq!(world.take().only().bytes, second.only().bytes);
+}
+
+#[test]
+fn r14_an_idle_producer_has_one_timer_and_no_bytes() {
+    let mut world = World::new(config(), 1);
+    let _ = world.warm();
+    let before = world.producer.counters();
+    world.pass(539_000);
+    let after = world.producer.counters();
+    assert_eq!(
+        (before.bytes_sent, before.bytes_received),
+        (after.bytes_sent, after.bytes_received)
+    );
+    world.pass(2_000);
+    assert_eq!(world.producer.poll_timeout(), None, "every link was closed as idle");
+    world.pass(3_600_000);
+    assert_eq!(after.bytes_sent, world.producer.counters().bytes_sent);
+}
+
+#[test]
+fn r16_a_refusal_for_memory_makes_open_batches_due() {
+    let settings = Config {
+        linger: Duration::from_secs(60),
+        delivery_timeout: Duration::from_secs(200),
+        batch_size: 1_024,
+        ..Config::new()
+    };
+    let mut world = World::with(Growable::new(2_048), settings, 3);
+    let topic = world.ready();
+    world.send(topic, 0, "a");
+    world.send(topic, 1, "b");
+    assert!(world.take_all().is_empty(), "linger is not over");
+    assert_eq!(world.try_send(topic, 2, "c"), Err(Refused::Full(Full::Memory)));
+    let sent = world.take();
+    assert_eq!(sent.batches.len(), 2);
+    world.answer(&sent, &[(0, 0), (0, 0)]);
+    world.outcomes();
+    world.send(topic, 2, "c");
+}
+
+#[test]
+fn r16_before_metadata_explicit_partitions_and_declared_topics_are_accepted() {
+    let mut world = World::new(config(), 2);
+    let topic = world.producer.topic("t").unwrap();
+    // An explicit partition is taken at the caller's word; a keyless record has to wait.
+    world.send(topic, 1, "explicit");
+    let keyless = Record::new(b"keyless");
+    let refused = world.producer.produce(world.now, topic, &keyless);
+    assert_eq!(refused, Err(Refused::TopicUnknown));
+    let sent = world.take();
+    assert_eq!(sent.only().values, ["explicit"]);
+    assert!(world.notices.contains(&Event::Topic(topic, Ok(2))), "{:?}", world.notices);
+    assert!(world.producer.produce(world.now, topic, &keyless).is_ok());
+
+    let mut world = World::new(config(), 2);
+    let declared = world.producer.declare_topic("t", 2).unwrap();
+    let keyed = Record::new(b"keyed").key(b"k").timestamp(0);
+    assert!(world.producer.produce(world.now, declared, &keyed).is_ok());
+    assert!(world.producer.produce(world.now, declared, &keyless).is_ok());
+    let sent = world.take_all();
+    assert_eq!(sent.iter().map(|s| s.batches.len()).sum::<usize>(), 2);
+}
