@@ -2,5 +2,6 @@
 
 mod basics;
 mod outcomes;
+mod rows_accumulate;
 mod sequences;
 mod world;

@@ -6,6 +6,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use crate::config::Config;
+use crate::identity::Sequences;
 use crate::link::{Link, Reason};
 use crate::memory::{Growable, Owner};
 use crate::message::broker::{RequestHeader, answer};
@@ -138,6 +139,24 @@ impl<O: Owner> World<O> {
         }
         assert_eq!(self.outcomes().len(), 1);
         topic
+    }
+
+    /// As [`World::warm`], for settings with linger.
+    pub(super) fn warm_after_linger(&mut self) -> Topic {
+        let topic = self.ready();
+        self.send(topic, 0, "first");
+        self.producer.flush(self.now);
+        let sent = self.take();
+        self.acknowledge(&sent, 0);
+        assert_eq!(self.outcomes().len(), 1);
+        topic
+    }
+
+    /// What the machine knows of the sequences of a partition of `t`.
+    pub(super) fn sequences(&mut self, partition: i32) -> Sequences {
+        let topic = self.producer.topic("t").unwrap();
+        let memory = self.producer.owner.memory();
+        memory.partitions[memory.find_partition(topic.id, partition)].sequences.clone()
     }
 
     pub(super) fn send(&mut self, topic: Topic, partition: i32, value: &str) {
