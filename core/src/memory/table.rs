@@ -36,6 +36,11 @@ impl<'m, S> Table<'m, S> {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn into_slot_mut(self, number: u32) -> &'m mut S {
+        self.slots.get_mut((number as usize).wrapping_sub(1)).unwrap()
+    }
+
     pub(crate) fn at_mut(&mut self, number: u32) -> &mut S {
         debug_assert!(number != 0 && number <= self.capacity(), "slot {number} is nobody's");
         match self.slots.get_mut((number as usize).wrapping_sub(1)) {

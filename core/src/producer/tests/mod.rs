@@ -1,7 +1,10 @@
 //! Tests of the whole machine against a scripted cluster.
 
 mod basics;
+mod links;
 mod outcomes;
 mod rows_accumulate;
+mod rows_idempotence;
+mod rows_retry;
 mod sequences;
 mod world;

@@ -84,6 +84,8 @@ pub(super) struct World<O = Growable> {
     pub(super) id_requests: u32,
     /// Leave output where it is.
     pub(super) hold_output: bool,
+    /// Answers come in pieces of so many bytes; 0: whole.
+    pub(super) chunk: usize,
 }
 
 /// Settings without pauses that tests do not look at.
@@ -119,6 +121,7 @@ impl<O: Owner> World<O> {
             metadata_requests: Vec::new(),
             id_requests: 0,
             hold_output: false,
+            chunk: 0,
         }
     }
 
@@ -281,7 +284,7 @@ impl<O: Owner> World<O> {
         let version = header.version;
         let mut reply = |body: &dyn Fn(&mut Vec<u8>)| {
             let frame = answer(api, version, header.correlation, body);
-            self.producer.handle_input(self.now, link, &frame);
+            feed(&mut self.producer, self.now, self.chunk, link, &frame);
         };
         match api {
             Api::ApiVersions => {
@@ -316,7 +319,7 @@ impl<O: Owner> World<O> {
                 let mut out = Vec::new();
                 metadata.write(version, &mut out);
                 let frame = answer(api, version, header.correlation, |to| to.extend(&out));
-                self.producer.handle_input(self.now, link, &frame);
+                feed(&mut self.producer, self.now, self.chunk, link, &frame);
             }
             Api::InitProducerId => {
                 self.id_requests += 1;
@@ -338,7 +341,7 @@ impl<O: Owner> World<O> {
                 let frame = answer(api, version, header.correlation, |out| {
                     init_producer_id::broker::write(&item, version, out);
                 });
-                self.producer.handle_input(self.now, link, &frame);
+                feed(&mut self.producer, self.now, self.chunk, link, &frame);
             }
             Api::Produce => {
                 let request = produce::Request::read(body, version).unwrap();
@@ -444,7 +447,7 @@ impl<O: Owner> World<O> {
         let frame = answer(Api::Produce, sent.version, sent.correlation, |out| {
             reply.write(sent.version, out);
         });
-        self.producer.handle_input(self.now, sent.link, &frame);
+        feed(&mut self.producer, self.now, self.chunk, sent.link, &frame);
     }
 
     /// Acknowledges every batch of a request at this offset.
@@ -477,6 +480,19 @@ impl<O: Owner> World<O> {
     /// Moves a partition to another leader in a newer epoch.
     pub(super) fn lead(&mut self, partition: usize, id: i32, epoch: i32) {
         self.topics.get_mut("t").unwrap()[partition] = Some(Leader { id, epoch });
+    }
+}
+
+fn feed<O: Owner>(
+    producer: &mut Producer<O>,
+    now: Instant,
+    chunk: usize,
+    link: Link,
+    frame: &[u8],
+) {
+    let chunk = if chunk == 0 { frame.len() } else { chunk };
+    for piece in frame.chunks(chunk) {
+        producer.handle_input(now, link, piece);
     }
 }
 
