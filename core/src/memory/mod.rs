@@ -6,12 +6,12 @@
 //!
 //! | table | slot | bytes of a slot | full means |
 //! |---|---|---|---|
-//! | topics | [`TopicSlot`] | 88 | `topic` is refused |
-//! | partitions | [`PartitionSlot`] | 208 | an idle one is freed after an epoch bump (R10), else `produce` is refused |
-//! | batches | [`BatchSlot`] | 200 | `produce` is refused |
-//! | requests | [`RequestSlot`] | 48 | sending waits |
-//! | links | [`LinkSlot`] | 528 | an idle link is closed, else connecting waits |
-//! | brokers | [`BrokerSlot`] | 344 | a broker that leads nothing is forgotten, else it is asked for again |
+//! | topics | [`TopicSlot`] | 60 | `topic` is refused |
+//! | partitions | [`PartitionSlot`] | 168 | an idle one is freed after an epoch bump (R10), else `produce` is refused |
+//! | batches | [`BatchSlot`] | 176 | `produce` is refused |
+//! | requests | [`RequestSlot`] | 32 | sending waits |
+//! | links | [`LinkSlot`] | 464 | an idle link is closed, else connecting waits |
+//! | brokers | [`BrokerSlot`] | 320 | a broker that leads nothing is forgotten, else it is asked for again |
 //! | names | bytes | 1 | `topic` is refused |
 //! | blocks | bytes | | `produce` is refused, and every open batch is due now (R16) |
 //!
@@ -138,3 +138,21 @@ macro_rules! id {
     };
 }
 pub(crate) use id;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_have_the_stated_sizes() {
+        let sizes = [
+            size_of::<TopicSlot>(),
+            size_of::<PartitionSlot>(),
+            size_of::<BatchSlot>(),
+            size_of::<RequestSlot>(),
+            size_of::<LinkSlot>(),
+            size_of::<BrokerSlot>(),
+        ];
+        assert_eq!(sizes, [60, 168, 176, 32, 464, 320]);
+    }
+}
