@@ -102,18 +102,22 @@ impl Blocks for GrowableBlocks {
 
     fn enlarge(&mut self, block: BlockId, bytes: u32) -> bool {
         let Some(old) = self.shared(block).map(|buffer| buffer.capacity()) else { return false };
-        if bytes as usize <= old {
+        let more = (bytes as usize).saturating_sub(old);
+        if more == 0 {
             return true;
         }
-        let Some(mut buffer) = self.buffer(bytes) else { return false };
-        open(&mut buffer);
-        let Some(slot) = self.blocks.get_mut(block.index()) else { return false };
-        if let (Some(old), Some(new)) = (slot.as_ref(), Arc::get_mut(&mut buffer)) {
-            crate::wire::write::copy(new, old);
+        if !self.make_room(more as u64) {
+            return false;
         }
-        if let Some(old) = slot.replace(buffer) {
-            self.spare.push(old);
+        // The buffer itself grows, so that those which are recycled have their full size.
+        let buffer = self.blocks.get_mut(block.index()).and_then(Option::as_mut);
+        let Some(bytes) = buffer.and_then(Arc::get_mut) else { return false };
+        if bytes.try_reserve_exact(more).is_err() {
+            return false;
         }
+        let grown = bytes.capacity().saturating_sub(old);
+        bytes.resize(bytes.capacity(), 0);
+        self.charged = self.charged.saturating_add(grown as u64);
         true
     }
 

@@ -13,6 +13,8 @@ const NEXT_CONTACT: Duration = Duration::from_secs(1);
 impl Machine {
     /// What the adapter has to do for its links.
     pub(crate) fn poll_link(&mut self, memory: &mut Memory<'_>) -> Option<Order> {
+        // What records asked for since the last input is started here.
+        self.maintain(memory);
         self.links.poll(memory)
     }
 

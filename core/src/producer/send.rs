@@ -143,7 +143,12 @@ impl Machine {
     fn fill(&mut self, memory: &mut Memory<'_>, link: LinkId) -> bool {
         if !self.could_fill(memory, link) {
             if self.config.idempotence && self.identity.is_none() {
-                self.acquire.needed |= memory.brokers[memory.links[link].broker].ready_count > 0;
+                let ready = memory.brokers[memory.links[link].broker].ready_count > 0;
+                if ready && !self.acquire.needed {
+                    self.acquire.needed = true;
+                    self.maintain(memory);
+                    return memory.links[link].lent.request.is_some();
+                }
             }
             return false;
         }

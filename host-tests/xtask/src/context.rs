@@ -34,6 +34,11 @@ impl Context {
         self.depth == Depth::Quick
     }
 
+    /// Where cargo puts what it builds.
+    pub(crate) fn target_directory(&self) -> PathBuf {
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from)
+    }
+
     /// The cargo that runs this program, at the root of the workspace.
     pub(crate) fn cargo<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

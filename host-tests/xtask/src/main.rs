@@ -28,6 +28,8 @@ enum Chore {
     Test(Test),
     /// Installs what the checks need and the machine lacks
     Setup,
+    /// Counts instructions per record and keeps the counts for the check
+    Count,
 }
 
 #[derive(Args)]
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().chore {
         Chore::Test(test) => test.run(),
         Chore::Setup => install::everything(),
+        Chore::Count => Context::new(Depth::Normal).and_then(|c| steps::instructions::save(&c)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

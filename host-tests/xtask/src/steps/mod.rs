@@ -1,6 +1,7 @@
 //! The checks, as a list of named steps.
 
 mod blame;
+pub(crate) mod instructions;
 mod kafka;
 mod no_panic;
 mod rust;
@@ -52,6 +53,12 @@ const STEPS: &[Step] = &[
         about: "the core builds for 32-bit hosts and microcontrollers",
         quick: false,
         run: targets::check,
+    },
+    Step {
+        name: "count",
+        about: "a record takes no more instructions than it did",
+        quick: false,
+        run: instructions::check,
     },
     Step {
         name: "kafka",
