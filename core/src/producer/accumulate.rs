@@ -426,7 +426,6 @@ impl Machine {
                 (slot.state == BatchState::Open, slot.partition, slot.live_previous);
             if open {
                 slot.state = BatchState::Closed;
-                slot.due = true;
                 self.evaluate(memory, partition);
             }
             batch = before;

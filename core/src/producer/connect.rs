@@ -128,7 +128,12 @@ impl Machine {
             let (first, max) = (self.config.reconnect_backoff, self.config.reconnect_backoff_max);
             let pause = self.backoff(first, max, u32::from(failures));
             memory.brokers[broker].retry_at = self.now.after(pause);
-            self.request_metadata();
+            if self.live_first.is_some() {
+                self.request_metadata();
+            } else {
+                // R14: looked at again when something is to be sent.
+                self.refresh.done_at = None;
+            }
             self.notice(Event::LinkEnded(Broker { id: broker }, reason));
         }
         if memory.brokers[broker].ready_count > 0 {
@@ -213,6 +218,15 @@ impl Machine {
             return self.now;
         }
         let next = self.next_contact(memory).map(|(_, at)| at).unwrap_or(Instant::MAX);
+        // A link that is only held back by throttling can be used after it.
+        let throttled = self
+            .open_links(memory)
+            .filter(|link| memory.links[*link].state == LinkState::Ready)
+            .map(|link| memory.links[link].throttled_until)
+            .min();
+        if let Some(until) = throttled {
+            return until;
+        }
         if trying && !self.links.links.has_room(&memory.links) {
             return Instant::MAX;
         }

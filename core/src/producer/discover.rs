@@ -23,11 +23,8 @@ impl Machine {
 
     /// R14: age counts when something is sent.
     pub(super) fn check_metadata_age(&mut self) {
-        if let Some(done) = self.refresh.done_at
-            && done.after(self.config.metadata_max_age) <= self.now
-        {
-            self.refresh.needed = true;
-        }
+        let age = self.config.metadata_max_age;
+        self.refresh.needed |= self.refresh.done_at.is_none_or(|done| done.after(age) <= self.now);
     }
 
     /// Asks any broker for what is needed.
@@ -188,7 +185,8 @@ impl Machine {
             }
         } else if error.is_retriable() {
             // Being made, or without a leader: what is known stays. R11.
-            self.refresh.incomplete |= slot.state == TopicState::Unknown;
+            let waited_for = slot.awaited || self.live_first.is_some();
+            self.refresh.incomplete |= slot.state == TopicState::Unknown && waited_for;
         } else {
             slot.state = TopicState::Failed(error);
             if slot.awaited {
@@ -350,11 +348,9 @@ impl Machine {
         } else {
             // Everything queued fails; of a missing permission the next record tries again.
             self.acquire.needed = false;
-            self.fatal = Some(code);
-            self.fail_all(memory);
-            if code == ErrorCode::CLUSTER_AUTHORIZATION_FAILED {
-                self.fatal = None;
-                self.fatal_told = false;
+            self.fail_all(memory, code);
+            if code != ErrorCode::CLUSTER_AUTHORIZATION_FAILED {
+                self.fatal = Some(code);
             }
         }
     }

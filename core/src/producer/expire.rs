@@ -8,6 +8,7 @@ use super::slots::{Batch, BatchId, mark};
 use crate::cluster::TopicState;
 use crate::link::Reason;
 use crate::memory::{Memory, TopicId};
+use crate::message::ErrorCode;
 use crate::time::Instant;
 
 impl Machine {
@@ -44,14 +45,9 @@ impl Machine {
         }
     }
 
-    /// After a fatal answer: nothing that is queued can be sent any more. What is in flight is
-    /// waited for.
-    pub(super) fn fail_all(&mut self, memory: &mut Memory<'_>) {
-        let Some(code) = self.fatal else { return };
-        if !self.fatal_told {
-            self.fatal_told = true;
-            self.notice(Event::Fatal(code));
-        }
+    /// Gives everything up that is queued, after an answer with which it cannot be sent. What is
+    /// in flight is waited for.
+    pub(super) fn fail_all(&mut self, memory: &mut Memory<'_>, code: ErrorCode) {
         let mut batch = self.live_first;
         while batch.is_some() {
             let slot = &mut memory.batches[batch];

@@ -194,8 +194,12 @@ impl Machine {
 
     /// Starts what is needed now: requests for metadata and an id, and connections.
     pub(super) fn maintain(&mut self, memory: &mut Memory<'_>) {
-        if self.fatal.is_some() && self.live_first.is_some() {
-            self.fail_all(memory);
+        if let Some(code) = self.fatal {
+            if !self.fatal_told {
+                self.fatal_told = true;
+                self.notice(Event::Fatal(code));
+            }
+            self.fail_all(memory, code);
         }
         if let Phase::Closing(_) = self.phase
             && self.live_first.is_none()

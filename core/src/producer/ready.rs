@@ -41,8 +41,7 @@ impl Machine {
         }
         self.timers.remove(memory, partition);
         if self.may_send(memory, partition, batch) && self.find_leader(memory, partition) {
-            let urgent = !open && !memory.batches[batch].due;
-            self.make_ready(memory, partition, urgent);
+            self.make_ready(memory, partition, !open);
         }
     }
 

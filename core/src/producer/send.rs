@@ -143,12 +143,8 @@ impl Machine {
     fn fill(&mut self, memory: &mut Memory<'_>, link: LinkId) -> bool {
         if !self.could_fill(memory, link) {
             if self.config.idempotence && self.identity.is_none() {
-                let ready = memory.brokers[memory.links[link].broker].ready_count > 0;
-                if ready && !self.acquire.needed {
-                    self.acquire.needed = true;
-                    self.maintain(memory);
-                    return memory.links[link].lent.request.is_some();
-                }
+                // `poll_timeout` is due now, and then it is asked for.
+                self.acquire.needed |= memory.brokers[memory.links[link].broker].ready_count > 0;
             }
             return false;
         }
@@ -187,10 +183,13 @@ impl Machine {
             self.evaluate(memory, partition);
         }
         if last.is_none() {
-            self.pass_request(memory, request);
-            memory.links[link].ahead = 0;
+            // Nothing of it was lent: as if it had never been.
+            let slot = &mut memory.links[link];
+            slot.lent = Cursor::NONE;
+            if slot.taken.request == request {
+                slot.taken = Cursor::NONE;
+            }
             self.links.remove(memory, request);
-            memory.links[link].lent = memory.links[link].taken;
             return false;
         }
         let mut scratch = [0; crate::link::SCRATCH];

@@ -68,8 +68,6 @@ pub(crate) mod mark {
 pub struct BatchSlot {
     pub(crate) state: BatchState,
     pub(crate) flags: u8,
-    /// Closed before it was full or its linger was over: it is due at once.
-    pub(crate) due: bool,
     /// It was given new sequences after a bump.
     pub(crate) renumbered: bool,
     /// The broker's texts stand in its block.
@@ -120,7 +118,6 @@ impl BatchSlot {
     pub(crate) const EMPTY: Self = Self {
         state: BatchState::Free,
         flags: 0,
-        due: false,
         renumbered: false,
         has_text: false,
         heard: false,

@@ -313,6 +313,28 @@ fn throttling_holds_requests_back_and_extends_deadlines() {
     assert_eq!(world.outcomes().len(), 3);
 }
 
+#[test]
+fn metadata_that_is_needed_waits_for_throttling_to_end() {
+    let mut world = World::new(config(), 2);
+    let topic = world.warm();
+    // The other link is gone, so that only the throttled one is left.
+    world.pass(1_000);
+    world.send(topic, 0, "1");
+    let sent = world.take();
+    world.answer_with(&sent, &[(0, 1)], |reply, _| reply.throttle_ms = 5_000);
+    for link in world.links().into_iter().filter(|link| *link != sent.link) {
+        world.disconnect(link);
+    }
+    world.down.push(1);
+    world.nodes.clear();
+    let asked = world.metadata_requests.len();
+    let _ = world.producer.topic("u").unwrap();
+    world.pass(4_900);
+    assert_eq!(world.metadata_requests.len(), asked);
+    world.pass(200);
+    assert!(world.metadata_requests.len() > asked);
+}
+
 crate::fixed! {
     /// Room for four brokers, two of them leaders.
     Device {

@@ -490,6 +490,59 @@ fn r14_an_idle_producer_has_one_timer_and_no_bytes() {
 }
 
 #[test]
+fn r14_a_connection_lost_while_idle_is_not_made_again() {
+    let mut world = World::new(config(), 1);
+    let topic = world.warm();
+    let before = world.producer.counters().bytes_sent;
+    for link in world.links() {
+        world.disconnect(link);
+    }
+    world.pass(60_000);
+    assert_eq!(world.producer.counters().bytes_sent, before);
+    assert_eq!(world.producer.poll_timeout(), None);
+    // The next record makes it look: metadata may be out of date.
+    let asked = world.metadata_requests.len();
+    world.send(topic, 0, "next");
+    world.take();
+    assert_eq!(world.metadata_requests.len(), asked + 1);
+}
+
+#[test]
+fn r21_a_flush_does_not_wait_for_more() {
+    let settings = Config {
+        linger: Duration::from_secs(20),
+        delivery_timeout: Duration::from_secs(200),
+        ..Config::new()
+    };
+    let mut world = World::new(settings, 1);
+    let topic = world.warm_after_linger();
+    for value in ["1", "2", "3"] {
+        world.send(topic, 0, value);
+        world.producer.flush(world.now);
+        assert_eq!(world.take().only().values, [value]);
+    }
+}
+
+#[test]
+fn r21_crumbs_wait_while_two_requests_are_in_flight() {
+    let settings = Config { linger: Duration::from_millis(20), ..Config::new() };
+    let mut world = World::new(settings, 3);
+    let topic = world.warm_after_linger();
+    for value in ["1", "2"] {
+        world.send(topic, 0, value);
+        world.producer.flush(world.now);
+        world.take();
+    }
+    world.send(topic, 1, "crumb");
+    world.pass(20);
+    assert!(world.take_all().is_empty(), "the slots of the link are not for crumbs");
+    world.pass(19);
+    assert!(world.take_all().is_empty());
+    world.pass(1);
+    assert_eq!(world.take().only().values, ["crumb"], "but for no longer than linger");
+}
+
+#[test]
 fn r16_a_refusal_for_memory_makes_open_batches_due() {
     let settings = Config {
         linger: Duration::from_secs(60),

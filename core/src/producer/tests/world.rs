@@ -468,6 +468,10 @@ impl<O: Owner> World<O> {
         self.deliveries.drain(..).map(|d| (d.partition, d.first, d.count, d.outcome)).collect()
     }
 
+    pub(super) fn links(&self) -> Vec<Link> {
+        self.connections.iter().map(|c| c.link).collect()
+    }
+
     pub(super) fn first_link(&self) -> Link {
         self.connections.iter().find(|c| c.node.is_some()).expect("a link").link
     }
