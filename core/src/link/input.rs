@@ -31,8 +31,9 @@ pub(crate) struct Matching {
     pub(crate) entry: u32,
 }
 
-/// Decoder of the answer at hand.
+/// Decoder of the answer at hand. Tagged by a byte of its own, so that none is zero bits.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
 pub(crate) enum Body {
     #[default]
     None,

@@ -66,7 +66,9 @@ impl Negotiation {
     }
 }
 
+/// Tagged by a byte of its own, so that `Free` is zero bits.
 #[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
 pub(crate) enum LinkState {
     #[default]
     Free,
@@ -174,7 +176,7 @@ impl RequestSlot {
     pub(crate) const EMPTY: Self = Self {
         link: LinkId::NONE,
         next: RequestId::NONE,
-        api: Api::ApiVersions,
+        api: Api::Produce,
         version: 0,
         correlation: 0,
         batches: BatchId::NONE,

@@ -8,9 +8,9 @@
 //! |---|---|---|---|
 //! | topics | [`TopicSlot`] | 60 | `topic` is refused |
 //! | partitions | [`PartitionSlot`] | 168 | an idle one is freed after an epoch bump (R10), else `produce` is refused |
-//! | batches | [`BatchSlot`] | 176 | `produce` is refused |
+//! | batches | [`BatchSlot`] | 184 | `produce` is refused |
 //! | requests | [`RequestSlot`] | 32 | sending waits |
-//! | links | [`LinkSlot`] | 464 | an idle link is closed, else connecting waits |
+//! | links | [`LinkSlot`] | 472 | an idle link is closed, else connecting waits |
 //! | brokers | [`BrokerSlot`] | 320 | a broker that leads nothing is forgotten, else it is asked for again |
 //! | names | bytes | 1 | `topic` is refused |
 //! | blocks | bytes | | `produce` is refused, and every open batch is due now (R16) |
@@ -23,6 +23,7 @@ mod fixed;
 mod growable;
 mod heap;
 mod index;
+mod perhaps;
 mod pool;
 mod table;
 
@@ -32,6 +33,7 @@ pub use fixed::Fixed;
 pub use growable::{Growable, Shared};
 pub(crate) use heap::Heap;
 pub(crate) use index::hash_name;
+pub(crate) use perhaps::Perhaps;
 pub(crate) use pool::{Pool, Slot};
 pub use table::Table;
 
@@ -153,6 +155,6 @@ mod tests {
             size_of::<LinkSlot>(),
             size_of::<BrokerSlot>(),
         ];
-        assert_eq!(sizes, [60, 168, 176, 32, 464, 320]);
+        assert_eq!(sizes, [60, 168, 184, 32, 472, 320]);
     }
 }

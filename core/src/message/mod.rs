@@ -28,11 +28,11 @@ use crate::wire::write::Put;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Api {
     /// Appends batches.
+    #[default]
     Produce,
     /// Brokers, topics, partitions and leaders.
     Metadata,
     /// Versions that the broker understands; always the first request of a link.
-    #[default]
     ApiVersions,
     /// Makes topics.
     CreateTopics,

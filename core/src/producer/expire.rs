@@ -7,7 +7,7 @@ use super::resolve::given_up;
 use super::slots::{Batch, BatchId, mark};
 use crate::cluster::TopicState;
 use crate::link::Reason;
-use crate::memory::{Memory, TopicId};
+use crate::memory::{Memory, Perhaps, TopicId};
 use crate::message::ErrorCode;
 use crate::time::Instant;
 
@@ -29,7 +29,7 @@ impl Machine {
         let slot = &mut memory.batches[batch];
         if slot.has(mark::IN_FLIGHT) {
             // Bytes of it were lent: the broker may have it, whatever earlier attempts proved.
-            slot.doubt.get_or_insert(Doubt::Unanswered);
+            slot.doubt.keep(Doubt::Unanswered);
         }
         let partition = slot.partition;
         let outcome: Outcome = given_up(slot, cause);
@@ -54,7 +54,7 @@ impl Machine {
             let next = slot.live_next;
             if !slot.has(mark::IN_FLIGHT | mark::ANSWERED) {
                 slot.set(mark::ANSWERED);
-                slot.failure = Some(Cause::Code(code));
+                slot.failure = Perhaps::Yes(Cause::Code(code));
                 let partition = slot.partition;
                 self.unready(memory, partition);
                 memory.partitions[partition].cursor = BatchId::NONE;
@@ -140,7 +140,7 @@ impl Machine {
             first: slot.first_number,
             count: slot.count,
             batch: Batch { id: batch },
-            outcome: slot.outcome.unwrap_or(Outcome::Unacknowledged),
+            outcome: slot.outcome.get().unwrap_or(Outcome::Unacknowledged),
         };
         if slot.has_text {
             // Its texts can be looked at until the next event is taken.

@@ -15,7 +15,7 @@ use super::outcome::{Cause, Doubt, Outcome};
 use super::slots::{BatchId, BatchSlot, BatchState, mark};
 use crate::cluster::flag;
 use crate::config::Acks;
-use crate::memory::{Memory, PartitionId};
+use crate::memory::{Memory, PartitionId, Perhaps};
 use crate::message::ErrorCode;
 
 /// How an attempt ended.
@@ -84,7 +84,7 @@ impl Machine {
         let (partition, code) = (slot.partition, slot.code);
         if is_written(code) {
             slot.set(mark::ANSWERED);
-            slot.failure = None;
+            slot.failure = Perhaps::No;
             if code == ErrorCode::DUPLICATE_SEQUENCE_NUMBER {
                 slot.offset = -1;
                 slot.append_time = -1;
@@ -147,7 +147,7 @@ impl Machine {
         if slot.has(mark::IMPLIED) {
             // R4: it is in the log, and the broker has forgotten where.
             slot.set(mark::ANSWERED);
-            slot.failure = None;
+            slot.failure = Perhaps::No;
             slot.offset = -1;
             slot.append_time = -1;
             return;
@@ -165,7 +165,7 @@ impl Machine {
     fn doubt(&mut self, memory: &mut Memory<'_>, batch: BatchId, doubt: Doubt) {
         let slot = &mut memory.batches[batch];
         slot.set(mark::MAYBE);
-        slot.doubt.get_or_insert(doubt);
+        slot.doubt.keep(doubt);
     }
 
     /// After an error: window one, and nothing more until everything in flight has ended. R7,
@@ -196,11 +196,11 @@ impl Machine {
         let slot = &mut memory.batches[batch];
         slot.set(mark::ANSWERED);
         if slot.has(mark::IMPLIED) {
-            slot.failure = None;
+            slot.failure = Perhaps::No;
             slot.offset = -1;
             slot.append_time = -1;
         } else {
-            slot.failure = Some(cause);
+            slot.failure = Perhaps::Yes(cause);
         }
     }
 
@@ -212,7 +212,7 @@ impl Machine {
             if head.is_none() || !slot.has(mark::ANSWERED) {
                 return;
             }
-            let outcome = match slot.failure {
+            let outcome = match slot.failure.get() {
                 Some(cause) => given_up(slot, cause),
                 None if self.config.acks == Acks::None => Outcome::Unacknowledged,
                 None => {
@@ -227,7 +227,7 @@ impl Machine {
     pub(super) fn finish(&mut self, memory: &mut Memory<'_>, batch: BatchId, outcome: Outcome) {
         let slot = &mut memory.batches[batch];
         debug_assert!(!slot.has(mark::FINAL), "a second outcome");
-        slot.outcome = Some(outcome);
+        slot.outcome = Perhaps::Yes(outcome);
         slot.set(mark::FINAL);
         let (partition, next, identity) = (slot.partition, slot.next, slot.identity);
         let (previous, following) = (slot.live_previous, slot.live_next);
@@ -331,7 +331,7 @@ impl Machine {
         let mut batch = memory.partitions[partition].first;
         while batch.is_some() {
             let slot = &memory.batches[batch];
-            if slot.has(mark::ANSWERED) && slot.has(mark::PROVES) && slot.failure.is_none() {
+            if slot.has(mark::ANSWERED) && slot.has(mark::PROVES) && slot.failure.get().is_none() {
                 proof = batch;
             }
             batch = slot.next;
@@ -348,7 +348,7 @@ impl Machine {
                     slot.set(mark::IMPLIED);
                 } else {
                     slot.set(mark::ANSWERED);
-                    slot.failure = Some(Cause::StateLost);
+                    slot.failure = Perhaps::Yes(Cause::StateLost);
                 }
             }
             batch = memory.batches[batch].next;
@@ -380,7 +380,7 @@ impl Machine {
             if slot.is_unresolved() && !slot.has(mark::ANSWERED) {
                 if slot.has(mark::MAYBE) && !self.config.resend_after_state_loss {
                     slot.set(mark::ANSWERED);
-                    slot.failure = Some(Cause::StateLost);
+                    slot.failure = Perhaps::Yes(Cause::StateLost);
                 } else {
                     slot.state = BatchState::Closed;
                     slot.identity = None;
@@ -409,7 +409,7 @@ pub(super) fn given_up(slot: &BatchSlot, cause: Cause) -> Outcome {
     if slot.has(mark::IMPLIED) {
         return Outcome::Written { base_offset: -1, append_time: -1 };
     }
-    match slot.doubt {
+    match slot.doubt.get() {
         Some(doubt) => Outcome::Unknown(cause, doubt),
         None => Outcome::NotWritten(cause),
     }

@@ -2,7 +2,7 @@
 
 use super::outcome::{Cause, Doubt, Outcome};
 use crate::identity::{Identity, Sequence};
-use crate::memory::{BlockId, PartitionId, RequestId, id};
+use crate::memory::{BlockId, PartitionId, Perhaps, RequestId, id};
 use crate::message::ErrorCode;
 use crate::time::Instant;
 
@@ -108,10 +108,10 @@ pub struct BatchSlot {
     pub(crate) offset: i64,
     pub(crate) append_time: i64,
     /// Why it may be in the log.
-    pub(crate) doubt: Option<Doubt>,
-    pub(crate) outcome: Option<Outcome>,
+    pub(crate) doubt: Perhaps<Doubt>,
+    pub(crate) outcome: Perhaps<Outcome>,
     /// The cause with which it fails when its turn comes; none: the answer was a success.
-    pub(crate) failure: Option<Cause>,
+    pub(crate) failure: Perhaps<Cause>,
 }
 
 impl BatchSlot {
@@ -144,9 +144,9 @@ impl BatchSlot {
         code: ErrorCode::NONE,
         offset: 0,
         append_time: 0,
-        doubt: None,
-        outcome: None,
-        failure: None,
+        doubt: Perhaps::No,
+        outcome: Perhaps::No,
+        failure: Perhaps::No,
     };
 
     pub(crate) const fn has(&self, mark: u8) -> bool {
