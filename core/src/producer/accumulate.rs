@@ -145,6 +145,7 @@ impl Machine {
             // R16: before metadata an explicit partition is taken at the caller's word.
             let beyond = u32::try_from(index).map_or(true, |index| count > 0 && index >= count);
             if beyond {
+                slot.wanted = true;
                 self.request_metadata();
                 return Err(Refused::PartitionUnknown);
             }

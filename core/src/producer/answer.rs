@@ -313,10 +313,11 @@ impl Machine {
     /// The broker wants no request on the link for a while (KIP-219).
     pub(super) fn throttle(&self, memory: &mut Memory<'_>, link: LinkId, millis: i32) {
         let Ok(millis) = u64::try_from(millis) else { return };
-        let until = self.now.after(Duration::from_millis(millis));
+        let pause = Duration::from_millis(millis);
+        let until = self.now.after(pause);
         let slot = &mut memory.links[link];
         slot.throttled_until = slot.throttled_until.max(until);
-        self.rearm(memory, link);
+        slot.deadline = slot.deadline.map(|deadline| deadline.after(pause));
     }
 
     fn versions_item(
@@ -357,7 +358,9 @@ impl Machine {
             let version = i16::from(known.max(0));
             // A broker that refuses the version which it names is asked in the oldest one.
             let version = if version >= asked { 0 } else { version };
-            if self.links.push(memory, link, Api::ApiVersions, version).is_none() {
+            if self.links.push(memory, link, Api::ApiVersions, version).is_some() {
+                self.measure_last(memory, link);
+            } else {
                 self.full = Some(crate::error::Full::Requests);
             }
             return Ok(());

@@ -81,7 +81,7 @@ impl Machine {
         {
             return Some(at);
         }
-        if slot.state == LinkState::Ready {
+        if slot.state == LinkState::Ready && slot.queued == 0 {
             return Some(slot.active_at.after(self.config.connection_max_idle));
         }
         None
@@ -182,6 +182,11 @@ impl Machine {
 
     /// Opens a link to a broker. False if no link can be had.
     pub(super) fn connect(&mut self, memory: &mut Memory<'_>, broker: BrokerId) -> bool {
+        if !self.has_request(memory) {
+            // Its first request would find no slot.
+            self.full = Some(crate::error::Full::Requests);
+            return false;
+        }
         if !self.links.links.has_room(&memory.links) {
             let spare = self.open_links(memory).find(|link| self.is_spare(memory, *link));
             let Some(spare) = spare else {
@@ -225,7 +230,7 @@ impl Machine {
             .map(|link| memory.links[link].throttled_until)
             .min();
         if let Some(until) = throttled {
-            return until;
+            return if until > self.now { until } else { Instant::MAX };
         }
         if trying && !self.links.links.has_room(&memory.links) {
             return Instant::MAX;

@@ -264,7 +264,7 @@ impl Machine {
             slot.leader_epoch = epoch;
             slot.set(flag::LEADER_CHANGED);
         }
-        if moved {
+        if moved || newer {
             slot.sequences.doubt();
         }
         let broker = leader.map_or(BrokerId::NONE, |id| self.find_broker(memory, id));
@@ -306,6 +306,7 @@ impl Machine {
 
     pub(super) fn finish_metadata(&mut self, memory: &mut Memory<'_>) {
         self.refresh.in_flight = false;
+        self.refresh.incomplete |= self.is_waiting(memory);
         let no_broker = !self.brokers(memory).any(|b| memory.brokers[b].id.is_some());
         if self.refresh.incomplete || no_broker {
             self.refresh.needed = true;
@@ -316,6 +317,21 @@ impl Machine {
             self.refresh.retry_at = self.now.after(self.config.retry_backoff);
         }
         self.refresh.done_at = Some(self.now);
+    }
+
+    /// Whether records wait for a leader, or the application for a topic.
+    fn is_waiting(&self, memory: &Memory<'_>) -> bool {
+        let high = self.pools.partitions.high().min(memory.partitions.capacity());
+        let homeless = (1..=high).any(|number| {
+            let slot = &memory.partitions[PartitionId::from_number(number)];
+            slot.topic.is_some() && slot.broker.is_none() && slot.first.is_some()
+        });
+        let high = self.pools.topics.high().min(memory.topics.capacity());
+        let awaited = (1..=high).any(|number| {
+            let slot = &memory.topics[TopicId::from_number(number)];
+            slot.awaited && slot.state == TopicState::Unknown
+        });
+        homeless || awaited
     }
 
     fn back_off_metadata(&mut self) {
@@ -340,7 +356,10 @@ impl Machine {
     pub(super) fn producer_id(&mut self, memory: &mut Memory<'_>, answer: &init_producer_id::Item) {
         self.acquire.in_flight = false;
         let code = answer.error;
-        if code.is_success() {
+        if code.is_success() && answer.producer_id < 0 {
+            // No id at all: nothing may be sent under it. R9.
+            self.acquire_failed();
+        } else if code.is_success() {
             self.acquire = super::machine::Acquire::default();
             self.identity = Some(Identity { id: answer.producer_id, epoch: answer.producer_epoch });
         } else if code.is_retriable() {

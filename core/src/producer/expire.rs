@@ -26,12 +26,18 @@ impl Machine {
 
     /// Gives up the oldest batch of all, which is the head of its partition.
     fn give_up(&mut self, memory: &mut Memory<'_>, batch: BatchId, cause: Cause) {
+        let partition = memory.batches[batch].partition;
+        self.apply_proof(memory, partition);
+        if memory.batches[batch].has(mark::ANSWERED) {
+            self.advance(memory, partition);
+            self.evaluate(memory, partition);
+            return;
+        }
         let slot = &mut memory.batches[batch];
         if slot.has(mark::IN_FLIGHT) {
             // Bytes of it were lent: the broker may have it, whatever earlier attempts proved.
             slot.doubt.keep(Doubt::Unanswered);
         }
-        let partition = slot.partition;
         let outcome: Outcome = given_up(slot, cause);
         self.finish(memory, batch, outcome);
         self.advance(memory, partition);

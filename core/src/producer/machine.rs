@@ -2,7 +2,7 @@
 
 use super::outcome::Event;
 use super::slots::BatchId;
-use crate::cluster::Pools;
+use crate::cluster::{Pools, TopicState};
 use crate::config::Config;
 use crate::error::Full;
 use crate::identity::Identity;
@@ -210,7 +210,7 @@ impl Machine {
         if self.phase == Phase::Closed {
             return;
         }
-        if self.needs_contact() {
+        if self.questions(memory).iter().flatten().any(|at| *at <= self.now) {
             self.ask(memory);
         }
         if self.wanted > 0 {
@@ -218,12 +218,31 @@ impl Machine {
         }
     }
 
-    /// Whether a request that any broker can answer is due.
-    fn needs_contact(&self) -> bool {
+    /// Whether anybody waits for what a broker can be asked: records, or the application for a
+    /// topic. Without a cause nothing is sent. R14.
+    fn has_cause(&self, memory: &Memory<'_>) -> bool {
+        let high = self.pools.topics.high().min(memory.topics.capacity());
+        self.live_first.is_some()
+            || (1..=high).any(|number| {
+                let slot = &memory.topics[TopicId::from_number(number)];
+                slot.wanted || slot.awaited && slot.state == TopicState::Unknown
+            })
+    }
+
+    /// The instants from which metadata and an id may be asked for, if they are needed, and there
+    /// is a cause and a free request to do so.
+    fn questions(&self, memory: &Memory<'_>) -> [Option<Instant>; 2] {
         let metadata = self.refresh.needed && !self.refresh.in_flight;
         let acquire = self.acquire.needed && !self.acquire.in_flight;
-        metadata && self.refresh.retry_at <= self.now
-            || acquire && self.acquire.retry_at <= self.now
+        if !(metadata || acquire) || !self.has_request(memory) || !self.has_cause(memory) {
+            return [None, None];
+        }
+        [metadata.then_some(self.refresh.retry_at), acquire.then_some(self.acquire.retry_at)]
+    }
+
+    /// Whether the table of requests has room; if not, whoever holds a slot is waited for.
+    pub(super) fn has_request(&self, memory: &Memory<'_>) -> bool {
+        self.links.requests.has_room(&memory.requests)
     }
 
     /// When [`Machine::handle_timeout`] is to be called next.
@@ -240,16 +259,11 @@ impl Machine {
             at(deadline);
         }
         if self.phase != Phase::Closed {
-            let mut contact = false;
-            if self.refresh.needed && !self.refresh.in_flight {
-                contact = true;
-                at(self.refresh.retry_at.max(self.contact_time(memory)));
+            let questions = self.questions(memory);
+            for instant in questions.iter().flatten() {
+                at((*instant).max(self.contact_time(memory)));
             }
-            if self.acquire.needed && !self.acquire.in_flight {
-                contact = true;
-                at(self.acquire.retry_at.max(self.contact_time(memory)));
-            }
-            if self.wanted > 0 || contact {
+            if self.wanted > 0 && self.has_request(memory) {
                 for broker in self.brokers(memory) {
                     let slot = &memory.brokers[broker];
                     if slot.wanted && slot.link.is_none() && self.can_connect(memory) {

@@ -46,7 +46,12 @@ impl Machine {
     }
 
     /// Whether the window allows another batch of the partition. R7, R9, R12.
-    fn may_send(&mut self, memory: &Memory<'_>, partition: PartitionId, batch: BatchId) -> bool {
+    pub(super) fn may_send(
+        &mut self,
+        memory: &Memory<'_>,
+        partition: PartitionId,
+        batch: BatchId,
+    ) -> bool {
         let slot = &memory.partitions[partition];
         let window = slot.sequences.window(self.now);
         if !self.config.idempotence {

@@ -93,6 +93,14 @@ impl Machine {
             if slot.identity.is_some() && slot.identity == entry.sequences.identity() {
                 entry.sequences.succeeded(slot.sequence.after(slot.count), self.now);
             }
+            if entry.has(flag::LOST | flag::PROBING) {
+                // The broker has found its place again, at this batch.
+                entry.clear(flag::LOST | flag::PROBING);
+                entry.set(flag::RECOVERING);
+                self.forget_denials(memory, partition);
+            }
+            let slot = &memory.batches[batch];
+            let entry = &mut memory.partitions[partition];
             if slot.offset >= 0 {
                 let end = slot.offset.saturating_add(i64::from(slot.count));
                 entry.acknowledged_offset = entry.acknowledged_offset.max(end);
@@ -326,7 +334,7 @@ impl Machine {
     /// R4: the success of a batch that was sent inside an opened window, or as a probe, proves
     /// that earlier ones which may be in the log are there, and that those which were refused
     /// can never be, without breaking the order. True if it proved anything.
-    fn apply_proof(&mut self, memory: &mut Memory<'_>, partition: PartitionId) -> bool {
+    pub(super) fn apply_proof(&mut self, memory: &mut Memory<'_>, partition: PartitionId) -> bool {
         let mut proof = BatchId::NONE;
         let mut batch = memory.partitions[partition].first;
         while batch.is_some() {
@@ -343,7 +351,8 @@ impl Machine {
         let mut batch = memory.partitions[partition].first;
         while batch != proof && batch.is_some() {
             let slot = &mut memory.batches[batch];
-            if identity.is_some() && slot.identity == identity && !slot.has(mark::ANSWERED) {
+            let open = !slot.has(mark::ANSWERED | mark::IN_FLIGHT);
+            if identity.is_some() && slot.identity == identity && open {
                 if slot.has(mark::MAYBE) {
                     slot.set(mark::IMPLIED);
                 } else {
@@ -354,6 +363,15 @@ impl Machine {
             batch = memory.batches[batch].next;
         }
         true
+    }
+
+    fn forget_denials(&self, memory: &mut Memory<'_>, partition: PartitionId) {
+        let mut batch = memory.partitions[partition].first;
+        while batch.is_some() {
+            let slot = &mut memory.batches[batch];
+            slot.clear(mark::DENIED);
+            batch = slot.next;
+        }
     }
 
     /// The newest batch that may be in the log and was not denied yet. R8.

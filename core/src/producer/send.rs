@@ -51,6 +51,8 @@ impl Machine {
     /// `count` bytes of what was lent have been written.
     pub(super) fn consume(&mut self, memory: &mut Memory<'_>, link: Link, count: u32) {
         let Some(link) = self.links.resolve(memory, link) else { return };
+        let oldest = memory.links[link].first;
+        let waits = oldest.is_some() && memory.requests[oldest].taken;
         let ahead = memory.links[link].ahead;
         memory.links[link].ahead = ahead.saturating_sub(count);
         let mut left = count.saturating_sub(ahead);
@@ -78,7 +80,12 @@ impl Machine {
         if slot.ahead == 0 {
             slot.lent = slot.taken;
         }
-        self.rearm(memory, link);
+        if waits && slot.first == oldest {
+            // The oldest request is written: what goes out behind it gives it no more time. R13.
+            slot.active_at = self.now;
+        } else {
+            self.rearm(memory, link);
+        }
         self.maintain(memory);
     }
 
@@ -167,6 +174,12 @@ impl Machine {
         for _ in 0..memory.brokers[broker].ready_count {
             let partition = memory.brokers[broker].ready_first;
             let batch = memory.partitions[partition].cursor;
+            if !self.may_send(memory, partition, batch) {
+                // What allowed it has changed while it waited: another epoch, a lapsed window.
+                self.unready(memory, partition);
+                self.evaluate(memory, partition);
+                continue;
+            }
             let length = memory.batches[batch].length;
             if length > room && last.is_some() {
                 break;

@@ -63,6 +63,8 @@ impl<O: Owner> Hand<O> {
 
     fn asked(&mut self, link: Link) -> (i16, i32) {
         let bytes = self.sent(link);
+        let size = u32::from_be_bytes(*bytes.first_chunk().unwrap());
+        assert_eq!(size as usize, bytes.len() - 4, "one whole frame");
         let (header, _) = RequestHeader::read(&bytes[4..]).unwrap();
         assert_eq!(header.key, Api::ApiVersions.key());
         (header.version, header.correlation)

@@ -3,6 +3,7 @@
 mod basics;
 mod links;
 mod outcomes;
+mod regressions;
 mod rows_accumulate;
 mod rows_idempotence;
 mod rows_retry;

@@ -1,0 +1,211 @@
+//! Defects that were found in the machine, each as the steps that showed it.
+
+use std::string::ToString;
+
+use super::world::{Leader, World, config, written};
+use crate::config::Config;
+use crate::link::Reason;
+use crate::producer::{Event, LinkAction};
+use crate::time::Duration;
+
+#[test]
+fn regression_a_ready_partition_takes_no_new_epoch_over_an_unanswered_batch() {
+    let mut world = World::new(Config { max_in_flight: 2, ..config() }, 2);
+    let t = world.warm();
+    world.send(t, 1, "w1");
+    let s = world.take();
+    world.acknowledge(&s, 0);
+    world.outcomes();
+    world.send(t, 0, "a");
+    let a = world.take();
+    world.send(t, 1, "q1");
+    let _unanswered = world.take();
+    world.send(t, 1, "q2");
+    assert_eq!(world.take_all().len(), 0);
+    world.answer(&a, &[(45, -1)]);
+    let all = world.take_all();
+    for s in &all {
+        for b in &s.batches {
+            assert!(
+                b.partition != 1 || b.epoch == 0,
+                "q2 under a new epoch while q1 is unanswered"
+            );
+        }
+    }
+}
+
+#[test]
+fn regression_metadata_of_another_topic_does_not_end_the_search_for_a_leader() {
+    let mut world = World::new(config(), 1);
+    let t = world.warm();
+    world.topics.get_mut("t").unwrap()[0] = None;
+    world.topics.insert("u".to_string(), std::vec![Some(Leader { id: 1, epoch: 0 })]);
+    world.send(t, 0, "x");
+    let s = world.take();
+    world.answer(&s, &[(6, -1)]);
+    world.pass(3_000);
+    assert_eq!(world.sent.len(), 0);
+    let _ = world.producer.topic("u").unwrap();
+    world.pass(3_000);
+    let n = world.metadata_requests.len();
+    world.lead(0, 1, 1);
+    world.pass(60_000);
+    assert!(world.metadata_requests.len() > n, "no metadata asked for in 60 s");
+    assert!(!world.sent.is_empty());
+}
+
+#[test]
+fn regression_an_error_of_a_known_topic_does_not_end_the_search_for_a_leader() {
+    let mut world = World::new(config(), 1);
+    let t = world.warm();
+    world.topics.get_mut("t").unwrap()[0] = None;
+    world.send(t, 0, "x");
+    let s = world.take();
+    world.answer(&s, &[(6, -1)]);
+    world.pass(3_000);
+    let old = world.topics.remove("t").unwrap();
+    world.pass(3_000);
+    let n = world.metadata_requests.len();
+    world.topics.insert("t".to_string(), old);
+    world.lead(0, 1, 1);
+    world.pass(60_000);
+    assert!(world.metadata_requests.len() > n, "no metadata asked for in 60 s");
+    assert!(!world.sent.is_empty());
+}
+
+#[test]
+fn regression_a_new_partition_is_asked_for_beside_a_new_topic() {
+    // 100 partitions in a table of 64: partition 90 gets its slot when first used.
+    let mut world = World::new(config(), 100);
+    let t = world.ready();
+    world.topics.insert("u".to_string(), std::vec![Some(Leader { id: 1, epoch: 0 })]);
+    world.pass(1000);
+    world.send(t, 90, "x");
+    let _ = world.producer.topic("u").unwrap();
+    world.pass(100_000);
+    assert!(!world.sent.is_empty());
+}
+
+#[test]
+fn regression_a_proven_batch_is_written_though_a_third_is_unanswered() {
+    let mut world =
+        World::new(Config { delivery_timeout: Duration::from_millis(30_000), ..config() }, 1);
+    let t = world.warm();
+    world.send(t, 0, "b1");
+    let b1 = world.take();
+    world.send(t, 0, "b2");
+    let b2 = world.take();
+    world.send(t, 0, "b3");
+    let _b3 = world.take();
+    world.pass(10_000);
+    world.answer(&b1, &[(7, -1)]);
+    world.answer(&b2, &[(0, 2)]);
+    world.pass(21_000);
+    let o = world.outcomes();
+    assert_eq!(o[0].3, written(-1), "{o:?}");
+}
+
+#[test]
+fn regression_a_producer_whose_records_expired_is_silent() {
+    let mut world = World::new(config(), 1);
+    let t = world.warm();
+    world.down.push(1);
+    let l = world.links();
+    for l in l {
+        world.disconnect(l);
+    }
+    world.send(t, 0, "x");
+    world.pass(125_000);
+    assert_eq!(world.outcomes().len(), 1);
+    world.pass(60_000);
+    let next = world.producer.poll_timeout();
+    assert_eq!(next, None, "now {:?}", world.now);
+}
+
+#[test]
+fn regression_later_writes_give_the_oldest_request_no_more_time() {
+    let mut world = World::new(config(), 2);
+    let t = world.warm();
+    world.send(t, 0, "a");
+    let _ = world.take();
+    world.pass(20_000);
+    world.send(t, 1, "b");
+    let _ = world.take();
+    world.notices.clear();
+    world.pass(15_000);
+    assert!(
+        world.notices.iter().any(|e| matches!(e, Event::LinkEnded(_, Reason::RequestTimeout))),
+        "{:?}",
+        world.notices
+    );
+}
+
+crate::fixed! {
+    Tiny { topics: 2, partitions: 4, batches: 8, requests: 2, links: 2, brokers: 4,
+        names: 16, blocks: 8, block_size: 256, }
+}
+
+#[test]
+fn regression_a_full_table_of_requests_keeps_no_timer_busy() {
+    let mut world = World::with(Tiny::new(), config(), 2);
+    let t = world.warm();
+    world.send(t, 0, "a");
+    world.run();
+    world.send(t, 1, "b");
+    world.run();
+    assert_eq!(world.sent.len(), 2);
+    let _ = world.producer.topic("u").unwrap();
+    world.now = world.now.after(Duration::from_millis(2_000));
+    for _ in 0..5 {
+        world.producer.handle_timeout(world.now);
+        while world.producer.poll_link().is_some() {}
+        for l in world.links() {
+            assert!(world.producer.output(l).is_none());
+        }
+        let at = world.producer.poll_timeout();
+        assert!(at.is_none_or(|at| at > world.now), "{at:?} now {:?}", world.now);
+    }
+}
+
+#[test]
+fn regression_a_full_table_of_requests_makes_no_storm_of_connections() {
+    let mut world = World::with(Tiny::new(), config(), 4);
+    world.nodes = std::vec![1, 2];
+    world.lead(3, 2, 1);
+    let t = world.ready();
+    world.send(t, 0, "f");
+    let s = world.take();
+    world.acknowledge(&s, 0);
+    world.outcomes();
+    world.hold_output = true;
+    world.send(t, 0, "a");
+    for l in world.links() {
+        world.producer.handle_timeout(world.now);
+        let mut n = 0;
+        while let Some(p) = world.producer.output(l) {
+            n += p.bytes.len();
+        }
+        world.producer.consume_output(world.now, l, n);
+    }
+    world.send(t, 1, "b");
+    for l in world.links() {
+        let mut n = 0;
+        while let Some(p) = world.producer.output(l) {
+            n += p.bytes.len();
+        }
+        world.producer.consume_output(world.now, l, n);
+    }
+    world.send(t, 3, "c");
+    let mut connects = 0;
+    for _ in 0..200 {
+        match world.producer.poll_link() {
+            Some(LinkAction::Connect(l, _)) => {
+                connects += 1;
+                world.producer.handle_connected(world.now, l);
+            }
+            Some(LinkAction::Close(..)) => {}
+            None => break,
+        }
+    }
+    assert!(connects < 5, "{connects} connects in one instant");
+}
