@@ -28,9 +28,11 @@ mod cache;
 mod java;
 mod node;
 mod port;
+mod proxy;
 mod read_back;
 
 pub use artifacts::Artifacts;
 pub use java::{finish, tool};
 pub use node::{Kafka, NewTopic};
+pub use proxy::{Hits, Proxy};
 pub use read_back::{Header, PartitionRange, ReadBack, Record};

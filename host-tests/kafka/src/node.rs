@@ -40,6 +40,8 @@ pub struct Kafka {
     /// Configuration, data and one log per start.
     directory: TempDir,
     client_port: Port,
+    /// A second listener, advertised as somebody else's address.
+    behind_port: Port,
     /// Held for as long as the node may be restarted; its number is in the configuration.
     _controller_port: Port,
     starts: u32,
@@ -52,20 +54,40 @@ impl Kafka {
         Kafka::start_with(&[])
     }
 
+    /// Starts a node with a second listener ([`Kafka::behind`]), on which it says that it is reached
+    /// at `advertised`: a proxy's address. The harness's own tools go past the proxy.
+    pub fn start_behind(advertised: SocketAddr, properties: &[(&str, &str)]) -> Result<Kafka> {
+        Kafka::launch_new(Some(advertised), properties)
+    }
+
     /// Starts a node with further lines of broker configuration, which override the harness's own.
     pub fn start_with(properties: &[(&str, &str)]) -> Result<Kafka> {
+        Kafka::launch_new(None, properties)
+    }
+
+    fn launch_new(advertised: Option<SocketAddr>, properties: &[(&str, &str)]) -> Result<Kafka> {
         let directory = TempDir::with_prefix("ottla-kafka-")
             .context("cannot create a directory for the node")?;
         let client_port = Port::reserve()?;
+        let behind_port = Port::reserve()?;
         let controller_port = Port::reserve()?;
         let data = directory.path().join("data");
-        let configuration =
+        let mut configuration =
             configuration(client_port.number(), controller_port.number(), &data, properties);
+        if let Some(advertised) = advertised {
+            configuration.push_str(&second_listener(
+                client_port.number(),
+                controller_port.number(),
+                behind_port.number(),
+                advertised,
+            ));
+        }
         fs::write(directory.path().join("server.properties"), configuration)
             .context("cannot write the configuration")?;
         let mut kafka = Kafka {
             directory,
             client_port,
+            behind_port,
             _controller_port: controller_port,
             starts: 0,
             process: None,
@@ -77,6 +99,11 @@ impl Kafka {
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.client_port.number()))
+    }
+
+    /// The second listener, of a node that was started by [`Kafka::start_behind`].
+    pub fn behind(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.behind_port.number()))
     }
 
     /// Where clients connect, as the `host:port` that `bootstrap.servers` takes.
@@ -217,6 +244,17 @@ impl Drop for Kafka {
             eprintln!("a node may have been left running: {error:#}");
         }
     }
+}
+
+/// Lines that replace those of [`configuration`] about listeners.
+fn second_listener(client: u16, controller: u16, behind: u16, advertised: SocketAddr) -> String {
+    format!(
+        "\
+listeners=CLIENT://127.0.0.1:{client},BEHIND://127.0.0.1:{behind},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=CLIENT://127.0.0.1:{client},BEHIND://{advertised}
+listener.security.protocol.map=CLIENT:PLAINTEXT,BEHIND:PLAINTEXT,CONTROLLER:PLAINTEXT
+"
+    )
 }
 
 /// Small internal topics start quickly. After a kill the controller refuses the node until the

@@ -1,0 +1,118 @@
+//! The other commands: `demo`, `dev-broker`, `bench`, and help.
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+
+use common::{bootstrap, broker, errors, log, ottla, run, run_with};
+use serde_json::Value;
+
+/// The number behind a name of the demo's table.
+fn row(table: &str, name: &str) -> Option<u64> {
+    let line = table.lines().find_map(|line| line.trim_start().strip_prefix(name))?;
+    line.split_whitespace().next()?.replace(',', "").parse().ok()
+}
+
+#[test]
+fn the_demo_loses_nothing() {
+    let output = run(&["demo", "--records", "20000", "--seed", "3"]);
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{table}{}", errors(&output));
+    for name in ["lost", "duplicated", "out of order", "not written, but in the log", "altered"] {
+        assert_eq!(row(&table, name), Some(0), "{name}: {table}");
+    }
+    assert_eq!(row(&table, "sent"), Some(20_000), "{table}");
+    let told: u64 = ["written", "not written", "unknown"]
+        .iter()
+        .map(|name| row(&table, &format!("reported {name}")).unwrap_or(0))
+        .sum();
+    assert_eq!(told, 20_000, "{table}");
+    assert!(table.contains("Nothing lost"), "{table}");
+}
+
+#[test]
+fn the_development_broker_serves_until_it_is_interrupted() {
+    let arguments = ["dev-broker", "--listen", "127.0.0.1:0", "--nodes", "3", "--topic", "x:2"];
+    let mut child = ottla(&arguments).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let hosts = line.trim().strip_prefix("bootstrap.servers=").unwrap();
+    assert_eq!(hosts.split(',').count(), 3, "{hosts}");
+    let produced = run_with(&["produce", "-b", hosts, "-t", "x", "-p", "1"], b"a\nb\n");
+    assert_eq!(produced.status.code(), Some(0), "{}", errors(&produced));
+    #[cfg(unix)]
+    {
+        common::interrupt(&child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        let error = errors(&output);
+        assert!(error.contains("not for production"), "{error}");
+        assert!(error.contains("1 batch appended"), "{error}");
+    }
+    #[cfg(not(unix))]
+    child.kill().unwrap();
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let output = run(&["dev-broker", "--listen", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains(&format!("{address} cannot be listened on")));
+}
+
+#[test]
+fn measurements_come_as_json() {
+    let server = broker(2);
+    let hosts = bootstrap(&server);
+    for (what, call, records) in
+        [("produce", "send", 10_000_u64), ("produce", "send-many", 9_950), ("latency", "send", 200)]
+    {
+        let before = log(&server).len();
+        let count = records.to_string();
+        let mut arguments = vec!["bench", what, "--bootstrap", &hosts, "--topic", "t"];
+        arguments.extend(["--partitions", "2", "--records", &count, "--size", "100"]);
+        arguments.extend(["--acks", "all", "--linger-ms", "0", "--batch-size", "65536"]);
+        arguments.extend(["--compression", "none", "--call", call, "--json"]);
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let json: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["records"].as_u64(), Some(records), "{text}");
+        assert_eq!(json["written"].as_u64(), Some(records), "{text}");
+        for name in ["wall_s", "cpu_ns_per_record", "p50_us", "p99_us", "mean_batch_bytes"] {
+            assert!(json[name].as_f64().is_some_and(|number| number > 0.0), "{name}: {text}");
+        }
+        // The first, and one for each partition, are to warm up.
+        assert_eq!(log(&server).len() - before, usize::try_from(records).unwrap() + 3);
+    }
+}
+
+#[test]
+fn measurements_refuse_what_they_cannot_do() {
+    let server = broker(2);
+    let hosts = bootstrap(&server);
+    let common = ["bench", "produce", "--bootstrap", &hosts, "--topic", "t", "--records", "10"];
+    for (more, part) in [
+        (["--compression", "zstd"], "--compression zstd"),
+        (["--partitions", "3"], "2 partitions, not 3"),
+        (["--payloads", "/no/such/file"], "/no/such/file cannot be read"),
+    ] {
+        let output = run(&[&common[..], &more[..]].concat());
+        assert_eq!(output.status.code(), Some(1));
+        let error = errors(&output);
+        assert!(error.starts_with("error: ") && error.contains(part), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn every_command_explains_itself_with_examples() {
+    for command in [&["demo"][..], &["produce"], &["dev-broker"], &["bench", "produce"]] {
+        let output = run(&[command, &["--help"]].concat());
+        assert_eq!(output.status.code(), Some(0));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("Examples:"), "{command:?}");
+    }
+}

@@ -1,0 +1,413 @@
+//! Settings of a producer, by builder. From Java's names: [`Config::from_properties`].
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ottla::Acks;
+use ottla::config::{CLIENT_ID_MAX, ClientId};
+
+use crate::clock::{span, std_span};
+use crate::connector::{Connector, TcpConnector};
+use crate::error::{ConfigError, ConfigProblem};
+use crate::producer::Producer;
+
+/// Settings of a producer that were found to be sound.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    pub(crate) core: ottla::Config,
+    pub(crate) bootstrap: Vec<(String, u16)>,
+    pub(crate) buffer_memory: u64,
+    pub(crate) max_block: Duration,
+    pub(crate) tcp: TcpConnector,
+}
+
+impl Config {
+    /// A builder with the defaults; `bootstrap_servers` is to be given.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// What the core is told.
+    #[must_use]
+    pub const fn core(&self) -> &ottla::Config {
+        &self.core
+    }
+
+    /// The addresses to begin with, host and port.
+    #[must_use]
+    pub fn bootstrap_servers(&self) -> &[(String, u16)] {
+        &self.bootstrap
+    }
+
+    /// `buffer.memory` in bytes.
+    #[must_use]
+    pub const fn buffer_memory(&self) -> u64 {
+        self.buffer_memory
+    }
+
+    /// `max.block.ms`.
+    #[must_use]
+    pub const fn max_block(&self) -> Duration {
+        self.max_block
+    }
+
+    /// The sockets' settings.
+    #[must_use]
+    pub const fn tcp(&self) -> TcpConnector {
+        self.tcp
+    }
+}
+
+/// Puts a [`Config`] or a [`Producer`] together. Faults are kept until then, and told all at
+/// once.
+///
+/// Names, defaults and meanings are those of the Java producer's keys, given with each method.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    pub(crate) core: ottla::Config,
+    pub(crate) bootstrap: Option<String>,
+    pub(crate) client_id: String,
+    pub(crate) buffer_memory: u64,
+    pub(crate) max_block: Duration,
+    pub(crate) tcp: TcpConnector,
+    // What is derived from other settings unless it is set.
+    pub(crate) idempotence: Option<bool>,
+    pub(crate) delivery_timeout: Option<Duration>,
+    pub(crate) reconnect_backoff: Option<Duration>,
+    pub(crate) reconnect_backoff_max: Option<Duration>,
+    pub(crate) problems: Vec<ConfigProblem>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            core: ottla::Config::new(),
+            bootstrap: None,
+            client_id: String::new(),
+            buffer_memory: 32 << 20,
+            max_block: Duration::from_secs(60),
+            tcp: TcpConnector { send_buffer: Some(128 << 10), receive_buffer: Some(32 << 10) },
+            idempotence: None,
+            delivery_timeout: None,
+            reconnect_backoff: None,
+            reconnect_backoff_max: None,
+            problems: Vec::new(),
+        }
+    }
+}
+
+impl Builder {
+    /// `bootstrap.servers`, required: addresses to begin with, as `host:port`, separated by
+    /// commas. The rest of the cluster is learned from them.
+    pub fn bootstrap_servers(mut self, servers: impl Into<String>) -> Self {
+        self.bootstrap = Some(servers.into());
+        self
+    }
+
+    /// `client.id`, at most 255 bytes; brokers log it and apply quotas by it. Default:
+    /// `producer-1` and so on, counted per process.
+    pub fn client_id(mut self, id: impl Into<String>) -> Self {
+        self.client_id = id.into();
+        self
+    }
+
+    /// `acks`, default all: how many replicas must have a batch before the broker answers.
+    pub const fn acks(mut self, acks: Acks) -> Self {
+        self.core.acks = acks;
+        self
+    }
+
+    /// `enable.idempotence`, default true; but off where `acks` is not all or `retries` is 0,
+    /// unless it is set here, which makes those a fault.
+    pub const fn idempotence(mut self, on: bool) -> Self {
+        self.idempotence = Some(on);
+        self
+    }
+
+    /// `batch.size` in bytes, default 16384: a batch that reaches it is sent.
+    pub const fn batch_size(mut self, bytes: u32) -> Self {
+        self.core.batch_size = bytes;
+        self
+    }
+
+    /// `linger.ms`, default 5 ms: how long a batch waits for more records.
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.core.linger = span(linger);
+        self
+    }
+
+    /// `buffer.memory` in bytes, default 33554432: what all batches take together, from a
+    /// record's acceptance to its outcome. A send waits while it is full.
+    pub const fn buffer_memory(mut self, bytes: u64) -> Self {
+        self.buffer_memory = bytes;
+        self
+    }
+
+    /// `max.request.size` in bytes, default 1048576: bound of the batches in one request, and of
+    /// one record.
+    pub const fn max_request_size(mut self, bytes: u32) -> Self {
+        self.core.max_request_size = bytes;
+        self
+    }
+
+    /// `max.in.flight.requests.per.connection`, default 5; above 255 it is 255. With idempotence
+    /// at most 5.
+    pub fn max_in_flight(mut self, requests: u32) -> Self {
+        self.core.max_in_flight = clamp_in_flight(requests);
+        self
+    }
+
+    /// `retries`, default 2147483647: attempts after the first. `delivery_timeout` bounds them,
+    /// too.
+    pub const fn retries(mut self, retries: u32) -> Self {
+        self.core.retries = retries;
+        self
+    }
+
+    /// `retry.backoff.ms`, default 100 ms: the first pause before an attempt is repeated; it
+    /// doubles up to `retry_backoff_max`.
+    pub fn retry_backoff(mut self, pause: Duration) -> Self {
+        self.core.retry_backoff = span(pause);
+        self
+    }
+
+    /// `retry.backoff.max.ms`, default 1 s. Below `retry_backoff`, it is used for every pause.
+    pub fn retry_backoff_max(mut self, pause: Duration) -> Self {
+        self.core.retry_backoff_max = span(pause);
+        self
+    }
+
+    /// `delivery.timeout.ms`, default 2 min: from a record's acceptance to its outcome. At least
+    /// `linger` + `request_timeout`; if it is not set, it is raised to that.
+    pub const fn delivery_timeout(mut self, timeout: Duration) -> Self {
+        self.delivery_timeout = Some(timeout);
+        self
+    }
+
+    /// `request.timeout.ms`, default 30 s: how long the oldest request on a connection may go
+    /// unanswered.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.core.request_timeout = span(timeout);
+        self
+    }
+
+    /// `max.block.ms`, default 1 min: how long a send waits for memory, and for a topic to be
+    /// known.
+    pub const fn max_block(mut self, bound: Duration) -> Self {
+        self.max_block = bound;
+        self
+    }
+
+    /// `reconnect.backoff.ms`, default 50 ms: the first pause before a broker is connected to
+    /// again; it doubles up to `reconnect_backoff_max`.
+    pub const fn reconnect_backoff(mut self, pause: Duration) -> Self {
+        self.reconnect_backoff = Some(pause);
+        self
+    }
+
+    /// `reconnect.backoff.max.ms`, default 1 s, or `reconnect_backoff` where only that is set.
+    pub const fn reconnect_backoff_max(mut self, pause: Duration) -> Self {
+        self.reconnect_backoff_max = Some(pause);
+        self
+    }
+
+    /// `socket.connection.setup.timeout.ms`, default 10 s; doubles with each failure up to
+    /// `connection_setup_timeout_max`.
+    pub fn connection_setup_timeout(mut self, timeout: Duration) -> Self {
+        self.core.connection_setup_timeout = span(timeout);
+        self
+    }
+
+    /// `socket.connection.setup.timeout.max.ms`, default 30 s.
+    pub fn connection_setup_timeout_max(mut self, timeout: Duration) -> Self {
+        self.core.connection_setup_timeout_max = span(timeout);
+        self
+    }
+
+    /// `connections.max.idle.ms`, default 9 min: a connection without traffic is closed.
+    pub fn connection_max_idle(mut self, idle: Duration) -> Self {
+        self.core.connection_max_idle = span(idle);
+        self
+    }
+
+    /// `metadata.max.age.ms`, default 5 min; looked at when something is to be sent.
+    pub fn metadata_max_age(mut self, age: Duration) -> Self {
+        self.core.metadata_max_age = span(age);
+        self
+    }
+
+    /// `send.buffer.bytes`, default 131072: the socket's send buffer. None leaves it to the
+    /// system, which may adapt it to the connection: worth it where the way to the brokers is
+    /// long, as no more than the buffer is on its way at a time.
+    pub const fn send_buffer(mut self, bytes: Option<u32>) -> Self {
+        self.tcp.send_buffer = bytes;
+        self
+    }
+
+    /// `receive.buffer.bytes`, default 32768: the socket's receive buffer, likewise.
+    pub const fn receive_buffer(mut self, bytes: Option<u32>) -> Self {
+        self.tcp.receive_buffer = bytes;
+        self
+    }
+
+    /// What becomes of batches that may be in the log when the broker has lost what it knew of
+    /// this producer. False, the default: they are reported unknown. True: they are sent again,
+    /// and may then be in the log twice.
+    pub const fn resend_after_state_loss(mut self, resend: bool) -> Self {
+        self.core.resend_after_state_loss = resend;
+        self
+    }
+
+    pub(crate) fn fault(&mut self, key: &str, message: impl Into<String>) {
+        self.problems.push(ConfigProblem::new(key, message));
+    }
+
+    /// The settings.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub fn config(mut self) -> Result<Config, ConfigError> {
+        let bootstrap = self.addresses();
+        self.derive();
+        match ClientId::new(&self.client_id) {
+            Some(id) => self.core.client_id = id,
+            None => self.fault(
+                "client.id",
+                format!("{} bytes are more than {CLIENT_ID_MAX}", self.client_id.len()),
+            ),
+        }
+        if self.core.connection_setup_timeout == ottla::Duration::ZERO {
+            self.fault("socket.connection.setup.timeout.ms", "must be above 0");
+        }
+        for problem in self.core.problems(self.buffer_memory) {
+            let text = problem.to_string();
+            let message = text.split_once(": ").map_or(text.as_str(), |(_, message)| message);
+            self.fault(problem.key(), message);
+        }
+        if !self.problems.is_empty() {
+            return Err(ConfigError { problems: self.problems });
+        }
+        self.warn();
+        Ok(Config {
+            core: self.core,
+            bootstrap,
+            buffer_memory: self.buffer_memory,
+            max_block: self.max_block,
+            tcp: self.tcp,
+        })
+    }
+
+    /// What follows from other settings where it was not set.
+    fn derive(&mut self) {
+        static CLIENTS: AtomicU64 = AtomicU64::new(1);
+        if self.client_id.is_empty() {
+            self.client_id = format!("producer-{}", CLIENTS.fetch_add(1, Ordering::Relaxed));
+        }
+        let core = &mut self.core;
+        let possible = core.acks == Acks::All && core.retries > 0;
+        core.idempotence = self.idempotence.unwrap_or(possible);
+        let shortest = core.linger.plus(core.request_timeout);
+        core.delivery_timeout = match self.delivery_timeout {
+            Some(timeout) => span(timeout),
+            None => core.delivery_timeout.max(shortest),
+        };
+        if let Some(pause) = self.reconnect_backoff {
+            core.reconnect_backoff = span(pause);
+            // Where only the first pause is set, it does not grow.
+            core.reconnect_backoff_max = span(pause);
+        }
+        if let Some(pause) = self.reconnect_backoff_max {
+            core.reconnect_backoff_max = span(pause);
+        }
+    }
+
+    fn warn(&self) {
+        let core = &self.core;
+        let pairs = [
+            ("retry.backoff.ms", core.retry_backoff, core.retry_backoff_max),
+            ("reconnect.backoff.ms", core.reconnect_backoff, core.reconnect_backoff_max),
+            (
+                "socket.connection.setup.timeout.ms",
+                core.connection_setup_timeout,
+                core.connection_setup_timeout_max,
+            ),
+        ];
+        for (key, first, max) in pairs {
+            if first > max {
+                let (first, max) = (std_span(first), std_span(max));
+                tracing::warn!(key, ?first, ?max, "is above its maximum, which is used instead");
+            }
+        }
+    }
+
+    fn addresses(&mut self) -> Vec<(String, u16)> {
+        const KEY: &str = "bootstrap.servers";
+        let list = self.bootstrap.take().unwrap_or_default();
+        let mut addresses = Vec::new();
+        for entry in list.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            match address(entry) {
+                Ok(address) if addresses.contains(&address) => {
+                    self.fault(KEY, format!("{entry:?} stands there twice"));
+                }
+                Ok(address) => addresses.push(address),
+                Err(wrong) => self.fault(KEY, format!("{entry:?} {wrong}")),
+            }
+        }
+        if list.trim_matches([',', ' ']).is_empty() {
+            self.fault(KEY, "is required: at least one address, as host:port");
+        }
+        addresses
+    }
+
+    /// A producer with these settings that connects over TCP.
+    ///
+    /// # Errors
+    /// All that is wrong with the settings.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, as [`Producer::new`] does.
+    pub fn build(self) -> Result<Producer, ConfigError> {
+        self.config().map(Producer::new)
+    }
+
+    /// A producer with these settings that connects by `connector`.
+    ///
+    /// # Errors
+    /// All that is wrong with the settings.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, as [`Producer::new`] does.
+    pub fn build_with(self, connector: impl Connector) -> Result<Producer, ConfigError> {
+        self.config().map(|config| Producer::with_connector(config, connector))
+    }
+}
+
+/// More requests in flight than the core has numbers for would do no good.
+pub(crate) fn clamp_in_flight(requests: u32) -> u8 {
+    u8::try_from(requests).unwrap_or(u8::MAX)
+}
+
+/// Host and port of `host:port` or `[address]:port`, perhaps behind `PLAINTEXT://`.
+fn address(entry: &str) -> Result<(String, u16), &'static str> {
+    const HOST_MAX: usize = 255;
+    let bare = match entry.split_once("://") {
+        Some((scheme, bare)) if scheme.eq_ignore_ascii_case("plaintext") => bare,
+        Some(_) => return Err("is not of a plaintext listener, the only kind there is yet"),
+        None => entry,
+    };
+    let (host, port) = bare.rsplit_once(':').ok_or("has no port; it has to be host:port")?;
+    let host = match host.strip_prefix('[') {
+        Some(address) => address.strip_suffix(']').ok_or("lacks a closing bracket")?,
+        None if host.contains(':') => return Err("is an IPv6 address without brackets"),
+        None => host,
+    };
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '%' | ':');
+    if host.is_empty() || host.len() > HOST_MAX || !host.chars().all(legal) {
+        return Err("has no legal host");
+    }
+    match port.parse() {
+        Ok(port) if port > 0 => Ok((host.to_owned(), port)),
+        _ => Err("has no port from 1 to 65535"),
+    }
+}

@@ -1,0 +1,351 @@
+//! What can go wrong, in words that name the setting or the peer at fault.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ottla::error::Full;
+use ottla::{Cause, Doubt, Outcome, Refused};
+
+use crate::delivery::{Deliveries, Verdict};
+
+/// All that is wrong with a configuration, at once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConfigError {
+    pub(crate) problems: Vec<ConfigProblem>,
+}
+
+/// One fault of a configuration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConfigProblem {
+    key: String,
+    message: String,
+}
+
+impl ConfigProblem {
+    pub(crate) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into() }
+    }
+
+    /// The key at fault, such as `linger.ms`.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What is wrong with it.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl ConfigError {
+    /// The faults; at least one.
+    #[must_use]
+    pub fn problems(&self) -> &[ConfigProblem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.message)
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration is not valid")?;
+        for problem in &self.problems {
+            write!(f, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for ConfigError {}
+
+/// Why a record was not accepted, or is not known to be written.
+///
+/// [`SendError::kind`] is for code; the text names sizes, settings, brokers and what to do.
+#[derive(Clone, Debug)]
+pub struct SendError(Box<Details>);
+
+/// What an error means for its record.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum SendErrorKind {
+    /// The record was not accepted: nothing was queued, nothing will be sent.
+    Refused(Refused),
+    /// The record was accepted, is not in the log, and will not get there.
+    NotWritten(Cause),
+    /// The record was accepted and may or may not be in the log: why it was given up, and why
+    /// nobody knows.
+    Unknown(Cause, Doubt),
+}
+
+#[derive(Clone, Debug)]
+struct Details {
+    kind: SendErrorKind,
+    topic: Option<Arc<str>>,
+    partition: Option<i32>,
+    /// The size, count or limit that the refusal is about.
+    limit: u64,
+    size: u64,
+    /// How long the call waited.
+    waited: Option<Duration>,
+    complaint: Option<String>,
+    bystander: bool,
+    hint: Option<Arc<str>>,
+}
+
+impl SendError {
+    /// A refusal; `limit` and `size` are what it is about, 0 where it is about neither.
+    pub(crate) fn refused(refused: Refused, topic: Option<Arc<str>>) -> Self {
+        Self(Box::new(Details {
+            kind: SendErrorKind::Refused(refused),
+            topic,
+            partition: None,
+            limit: 0,
+            size: 0,
+            waited: None,
+            complaint: None,
+            bystander: false,
+            hint: None,
+        }))
+    }
+
+    pub(crate) fn partition_is(mut self, partition: Option<i32>) -> Self {
+        self.0.partition = partition;
+        self
+    }
+
+    pub(crate) fn sizes(mut self, size: u64, limit: u64) -> Self {
+        self.0.size = size;
+        self.0.limit = limit;
+        self
+    }
+
+    pub(crate) fn waited(mut self, waited: Duration, hint: Option<Arc<str>>) -> Self {
+        self.0.waited = Some(waited);
+        self.0.hint = hint;
+        self
+    }
+
+    /// The error of the record at `place` of a batch that failed.
+    pub(crate) fn failed(verdict: &Verdict, place: u32) -> Self {
+        let kind = match verdict.outcome {
+            Outcome::Unknown(cause, doubt) => SendErrorKind::Unknown(cause, doubt),
+            Outcome::NotWritten(cause) => SendErrorKind::NotWritten(cause),
+            // Not failures: nobody asks for their error.
+            Outcome::Written { .. } | Outcome::Unacknowledged => {
+                SendErrorKind::NotWritten(Cause::Closed)
+            }
+        };
+        let of = |place| verdict.complaints.iter().find(|c| c.place == place);
+        let own = of(Some(place));
+        let text = own.filter(|own| !own.text.is_empty()).or_else(|| of(None));
+        let bystander = own.is_none() && verdict.complaints.iter().any(|c| c.place.is_some());
+        Self(Box::new(Details {
+            kind,
+            topic: Some(Arc::clone(&verdict.topic)),
+            partition: Some(verdict.partition),
+            limit: 0,
+            size: 0,
+            waited: None,
+            complaint: text.map(|complaint| complaint.text.clone()),
+            bystander,
+            hint: verdict.hint.clone(),
+        }))
+    }
+
+    /// What it means for the record.
+    #[must_use]
+    pub fn kind(&self) -> SendErrorKind {
+        self.0.kind
+    }
+
+    /// Whether the record may be in the log all the same. If not, it can be sent again without
+    /// being written twice.
+    #[must_use]
+    pub fn may_be_written(&self) -> bool {
+        matches!(self.0.kind, SendErrorKind::Unknown(..))
+    }
+
+    /// Name of the topic, if the call got as far as to know it.
+    #[must_use]
+    pub fn topic(&self) -> Option<&str> {
+        self.0.topic.as_deref()
+    }
+
+    /// Number of the partition, if one was chosen.
+    #[must_use]
+    pub fn partition(&self) -> Option<i32> {
+        self.0.partition
+    }
+
+    /// What the broker said of this record, or else of its batch (KIP-467), from Kafka 2.4 on.
+    #[must_use]
+    pub fn complaint(&self) -> Option<&str> {
+        self.0.complaint.as_deref()
+    }
+
+    /// Whether the broker refused the batch for other records in it, and named them: this one
+    /// can be sent again as it is.
+    #[must_use]
+    pub fn is_bystander(&self) -> bool {
+        self.0.bystander
+    }
+
+    /// What kept the producer from the cluster, if something did: an address that does not
+    /// resolve, a broker that does not accept connections.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let details = &*self.0;
+        match details.kind {
+            SendErrorKind::Refused(refused) => return details.refusal(f, refused),
+            SendErrorKind::NotWritten(cause) => {
+                details.record(f)?;
+                write!(f, " is not written: {cause}")?;
+            }
+            SendErrorKind::Unknown(cause, doubt) => {
+                details.record(f)?;
+                write!(f, " may or may not be written: {cause}, and {doubt}")?;
+            }
+        }
+        if details.bystander {
+            f.write_str("; the broker refused the batch for other records in it")?;
+        }
+        if let Some(complaint) = &details.complaint {
+            write!(f, "; the broker says: {complaint}")?;
+        }
+        details.hint(f, "; ")
+    }
+}
+
+impl Error for SendError {}
+
+impl Details {
+    fn topic(&self) -> &str {
+        self.topic.as_deref().unwrap_or("?")
+    }
+
+    fn record(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a record for {}", self.topic())?;
+        self.partition.map_or(Ok(()), |partition| write!(f, "-{partition}"))
+    }
+
+    fn hint(&self, f: &mut fmt::Formatter<'_>, before: &str) -> fmt::Result {
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "{before}{hint}"))
+    }
+
+    fn refusal(&self, f: &mut fmt::Formatter<'_>, refused: Refused) -> fmt::Result {
+        let Self { limit, size, .. } = self;
+        let waited = self.waited.map(|waited| waited.as_millis());
+        match refused {
+            Refused::Full(full) => {
+                let what = match full {
+                    Full::Memory => "buffer.memory is full: records wait in all of its",
+                    Full::Batches => "the table of batches is full beside buffer.memory's",
+                    _ => return write!(f, "{refused}; fewer topics and partitions would fit"),
+                };
+                write!(f, "{what} {limit} bytes")?;
+                if let Some(waited) = waited {
+                    write!(f, ", and no room came free within {waited} ms (max.block.ms)")?;
+                }
+                f.write_str("; raise buffer.memory or slow down")?;
+                self.hint(f, "; ")
+            }
+            Refused::TopicUnknown => match waited {
+                None => write!(f, "topic {} is not known yet", self.topic()),
+                Some(waited) => {
+                    write!(f, "topic {} is not known after {waited} ms: ", self.topic())?;
+                    match &self.hint {
+                        Some(hint) => f.write_str(hint),
+                        None => f.write_str(
+                            "the brokers answered without its partitions \
+                             (UNKNOWN_TOPIC_OR_PARTITION, or no leader is elected)",
+                        ),
+                    }
+                }
+            },
+            Refused::Topic(code) => {
+                write!(f, "topic {} cannot be used: the broker answered {code}", self.topic())
+            }
+            Refused::PartitionUnknown => {
+                let number = self.partition.unwrap_or(-1);
+                write!(f, "topic {} has no partition {number}", self.topic())?;
+                match limit {
+                    0 => Ok(()),
+                    count => write!(f, ", it has {count}, as far as is known"),
+                }
+            }
+            Refused::LargerThanRequest => write!(
+                f,
+                "the record takes up to {size} bytes, which is above max.request.size ({limit})"
+            ),
+            Refused::LargerThanMemory => write!(
+                f,
+                "the record takes up to {size} bytes, which is above buffer.memory ({limit})"
+            ),
+            Refused::IllegalName => write!(
+                f,
+                "topic name {:?} is not legal: it takes 1 to 249 characters out of letters, \
+                 digits, '.', '_' and '-', and is neither \".\" nor \"..\"",
+                self.topic()
+            ),
+            Refused::NegativeTimestamp => {
+                write!(f, "a record for {} has a timestamp below zero", self.topic())
+            }
+            Refused::NoSuchTopic => {
+                write!(f, "the handle of topic {} was made by another producer", self.topic())
+            }
+            _ => write!(f, "{refused}"),
+        }
+    }
+}
+
+/// [`Producer::send_many`](crate::Producer::send_many) stopped at a record that was refused.
+///
+/// Those before it are accepted, and those from it on are not.
+#[derive(Debug)]
+pub struct SendManyError {
+    /// The deliveries of the records before it.
+    pub accepted: Deliveries,
+    /// Why it was refused.
+    pub error: SendError,
+}
+
+impl SendManyError {
+    /// Place of the refused record among those that were given, from 0.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.accepted.len()
+    }
+}
+
+impl fmt::Display for SendManyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "record {} of several: {}", self.index(), self.error)
+    }
+}
+
+impl Error for SendManyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl From<SendManyError> for SendError {
+    fn from(error: SendManyError) -> Self {
+        error.error
+    }
+}

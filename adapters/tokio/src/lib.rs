@@ -1,0 +1,123 @@
+#![forbid(unsafe_code)]
+//! A Kafka producer for tokio.
+//!
+//! The protocol is that of the crate [`ottla`], a state machine without I/O of its own, which
+//! the same tests, simulations and searches go through that firmware builds on. This crate moves
+//! its bytes, its time and its wake-ups, and decides nothing.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use ottla_tokio::{Producer, Record};
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let producer = Producer::builder().bootstrap_servers("localhost:9092").build()?;
+//!     let readings = producer.topic("readings")?;
+//!     let delivery = producer.send(Record::new(&readings, "21.5").key("sensor-7")).await?;
+//!     println!("offset {:?}", delivery.await?.offset);
+//!     producer.close(Duration::from_secs(30)).await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Sending
+//!
+//! A call that sends is over when the record is in a batch: copied, counted against
+//! `buffer.memory`, and on its way without further ado. What becomes of it, a [`Delivery`] tells.
+//!
+//! | call | waits | tells |
+//! |---|---|---|
+//! | [`Producer::send`] | for room, up to `max.block.ms` | a delivery per record |
+//! | [`Producer::send_many`] | likewise | one future for all of them; the fastest way |
+//! | [`Producer::post`] | likewise | nothing; failures are logged |
+//! | [`Producer::try_send`] | never | a delivery |
+//!
+//! So the same call serves three habits: `send(r).await?.await?` for one record at a time, a
+//! collection of deliveries awaited later, and deliveries dropped. Dropping one costs a
+//! decrement and changes nothing for its record.
+//!
+//! Records of one partition are written in the order in which they were accepted, whatever has
+//! to be repeated. With a key, records go to the partition that every Kafka client chooses for
+//! it; without one, to one partition until a batch is full, then to another.
+//! [`Record::partition`] chooses by hand, [`Producer::partition_count`] says among how many.
+//!
+//! # Outcomes
+//!
+//! Each accepted record gets exactly one outcome, no later than `delivery.timeout.ms`:
+//!
+//! - `Ok`: it is in the log, at [`RecordMetadata::offset`]. With `acks=0` it only means that the
+//!   record was handed to the connection, and [`RecordMetadata::acknowledged`] is false.
+//! - [`SendErrorKind::NotWritten`]: it is not in the log and will not get there. It can be sent
+//!   again without being written twice.
+//! - [`SendErrorKind::Unknown`]: it may be in the log or not, and nobody can tell: an answer never
+//!   came, say.
+//!
+//! [`SendErrorKind::Refused`] is the answer to a call that accepted nothing.
+//!
+//! # Waiting
+//!
+//! While `buffer.memory` is full, or a topic is not known yet, sends wait in the order in which
+//! they came: a small record does not pass a large one. Who waits for longer than `max.block.ms`
+//! is refused, with the reason, and with the address at fault where the cluster cannot be
+//! reached. A future that is polled once and then kept without being polled holds up those
+//! behind it, for as long.
+//!
+//! Every future of this crate can be dropped at any time. A `send` that was dropped before it
+//! was ready has queued nothing; a `flush` or `close` that was begun goes on.
+//!
+//! # The end
+//!
+//! [`Producer::close`] sends what there is, within a time. Dropping the last clone does not wait:
+//! what is not written yet gets its outcome at once, and a warning tells how much that was.
+//! Nothing ever blocks a thread, and no delivery is left hanging, even when the runtime ends.
+//!
+//! # Settings
+//!
+//! By [`Builder`], or by the names of the Java producer's keys: [`Config::from_properties`].
+//! All faults are told at once. Defaults are Java's: idempotent, `acks=all`, five requests in
+//! flight.
+//!
+//! # Connections
+//!
+//! One task does the I/O of a producer, for all of its brokers. It connects over TCP, without
+//! TLS; [`Producer::with_connector`] takes any other [`Connector`], such as [`duplex`], which
+//! stays within the process and so makes tests with paused time possible.
+//!
+//! # Logs
+//!
+//! Events of `tracing`, of the target `ottla_tokio`: at `WARN` connections that begin to fail,
+//! topics that cannot be used, records that fail while nobody watches, and what a drop abandoned;
+//! at `ERROR` that the producer can only be closed; at `DEBUG` each connection made, lost or
+//! refused, and each batch that failed. There is none per record.
+
+mod clock;
+mod config;
+mod connector;
+mod delivery;
+mod driver;
+mod duplex;
+mod error;
+mod producer;
+mod properties;
+mod reach;
+mod record;
+mod shared;
+mod staged;
+mod waiters;
+
+pub use config::{Builder, Config};
+pub use connector::{ConnectError, Connecting, Connector, TcpConnector};
+pub use delivery::{Deliveries, Delivery, Outcomes, RecordMetadata};
+pub use duplex::{DuplexConnector, DuplexListener, Incoming, duplex};
+pub use error::{ConfigError, ConfigProblem, SendError, SendErrorKind, SendManyError};
+pub use ottla::error::{Fault, Full};
+pub use ottla::message::ErrorCode;
+pub use ottla::producer::Counters;
+pub use ottla::{Acks, Cause, Doubt, Header, Reason, Refused};
+pub use producer::{Closed, Producer, Stats};
+pub use record::{Record, ToTopic, TopicHandle};
+
+/// The examples of README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

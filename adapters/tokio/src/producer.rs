@@ -1,0 +1,400 @@
+//! The producer, as its users hold it.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ottla::error::Full;
+use ottla::producer::{Counters, TOPIC_NAME_MAX};
+use ottla::record::size;
+use ottla::{Instant, Refused, Topic};
+
+use crate::config::{Builder, Config};
+use crate::connector::Connector;
+use crate::delivery::{Deliveries, Delivery};
+use crate::driver::Driver;
+use crate::error::{SendError, SendManyError};
+use crate::record::{Record, ToTopic, TopicHandle};
+use crate::shared::{Core, Shared, given_up};
+use crate::waiters::{Admission, Admitted};
+
+/// Records that [`Producer::send_many`] has accepted under one hold of the lock, at most.
+const CHUNK: usize = 64;
+
+/// Bytes of records after which it lets the lock go.
+const CHUNK_BYTES: u32 = 64 * 1024;
+
+type Content<'r> = ottla::Record<'r>;
+
+/// Sends records to a Kafka cluster.
+///
+/// Cheap to clone; clones share everything. Its I/O runs in one task of the runtime in which it
+/// was made, until [`Producer::close`] is over or the last clone is dropped.
+#[derive(Clone)]
+pub struct Producer {
+    handle: Arc<Handle>,
+}
+
+/// Ends the producer when the last clone is dropped.
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+/// What a [`Producer::close`] had to give up.
+#[derive(Copy, Clone, Default, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Closed {
+    /// Records that are not written.
+    pub not_written: u64,
+    /// Records of which nobody knows whether they are written.
+    pub unknown: u64,
+}
+
+/// How a producer stands.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Stats {
+    /// What happened so far.
+    pub counters: Counters,
+    /// Bytes of `buffer.memory` that are allocated; memory once used is kept for reuse.
+    pub memory: u64,
+    /// Sends that wait, for memory or for a topic to be known.
+    pub waiting: usize,
+}
+
+impl Producer {
+    /// Puts a producer together.
+    pub fn builder() -> Builder {
+        Config::builder()
+    }
+
+    /// A producer that connects over TCP. It connects when there is something to ask or to send.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, or in one without its time driver.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let connector = config.tcp;
+        Self::with_connector(config, connector)
+    }
+
+    /// A producer that connects by `connector`.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, or in one without its time driver.
+    #[must_use]
+    pub fn with_connector(config: Config, connector: impl Connector) -> Self {
+        // The hasher of the standard library is seeded by the system.
+        let seed = RandomState::new().hash_one(0);
+        let shared = Arc::new(Shared::new(config, seed));
+        tokio::spawn(Driver::new(Arc::clone(&shared), connector).run());
+        Self { handle: Arc::new(Handle { shared }) }
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.handle.shared
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.shared().config
+    }
+
+    /// A handle of the topic called `name`, for [`Record::new`]. It does not wait: whether the
+    /// cluster has the topic shows when something is sent to it.
+    ///
+    /// # Errors
+    /// [`Refused::IllegalName`]; [`Refused::Closed`].
+    pub fn topic(&self, name: &str) -> Result<TopicHandle, SendError> {
+        self.declare_topic(name, 0)
+    }
+
+    /// As [`Producer::topic`], of a topic that is known to have `partitions` partitions: records
+    /// for it are accepted while no broker can be reached yet.
+    ///
+    /// # Errors
+    /// As [`Producer::topic`].
+    pub fn declare_topic(&self, name: &str, partitions: u32) -> Result<TopicHandle, SendError> {
+        match self.shared().topic(name, partitions) {
+            Ok((name, topic)) => Ok(TopicHandle { name, topic, of: self.shared().id }),
+            Err(refused) => Err(Self::no_topic(name, refused)),
+        }
+    }
+
+    /// Number of partitions of a topic, 0 while it is not known.
+    #[must_use]
+    pub fn partition_count(&self, topic: &TopicHandle) -> u32 {
+        if topic.of == self.shared().id {
+            self.shared().lock().producer.partition_count(topic.topic)
+        } else {
+            0
+        }
+    }
+
+    /// Has a record accepted, and returns its delivery: a future of its outcome.
+    ///
+    /// While `buffer.memory` is full or the topic is not known yet, it waits for up to
+    /// `max.block.ms`; those who wait are served in the order in which they came. Records that
+    /// are accepted one after another for the same partition are written in that order.
+    ///
+    /// Cancel safe: dropped before it is ready, it has queued nothing.
+    ///
+    /// # Errors
+    /// [`SendErrorKind::Refused`](crate::SendErrorKind::Refused): nothing was queued.
+    pub async fn send(&self, record: Record<'_>) -> Result<Delivery, SendError> {
+        self.admit(record, Core::accept).await
+    }
+
+    /// As [`Producer::send`], for records whose outcome nobody wants to know; that saves the
+    /// bookkeeping. Those that fail are logged, by batch.
+    ///
+    /// # Errors
+    /// As [`Producer::send`].
+    pub async fn post(&self, record: Record<'_>) -> Result<(), SendError> {
+        self.admit(record, Core::accept_silently).await
+    }
+
+    /// As [`Producer::send`], without waiting.
+    ///
+    /// # Errors
+    /// As [`Producer::send`]; what it would wait for is an error, too, and so are others that
+    /// wait for the same.
+    pub fn try_send(&self, record: Record<'_>) -> Result<Delivery, SendError> {
+        let topic = self.find(&record)?;
+        let content = record.hashed();
+        let attempt = |core: &mut Core, now| core.accept(now, topic, &content);
+        let accepted = self.shared().admit_now(topic, attempt);
+        accepted.map_err(|refused| self.refusal(&record, refused, None))
+    }
+
+    async fn admit<T>(
+        &self,
+        record: Record<'_>,
+        accept: impl Fn(&mut Core, Instant, Topic, &Content<'_>) -> Result<Admitted<T>, Refused>,
+    ) -> Result<T, SendError> {
+        let topic = self.find(&record)?;
+        let content = record.hashed();
+        let mut admission = Admission::new(self.shared());
+        let admitted =
+            poll_fn(|cx| admission.poll(cx, topic, |core, now| accept(core, now, topic, &content)));
+        admitted.await.map_err(|(refused, waited)| self.refusal(&record, refused, waited))
+    }
+
+    /// Has records accepted, many at a time: the fastest way to send. They may be for different
+    /// topics. The deliveries come as one future.
+    ///
+    /// Waits as [`Producer::send`] does, and lets others in between while it waits. Records are
+    /// taken from the iterator in portions. Dropped before it is ready, some of the first
+    /// records are queued, in order, and the others are not; nothing tells how many.
+    ///
+    /// # Errors
+    /// The first refusal. The records before it are accepted, their deliveries come with the
+    /// error; those from it on are not.
+    pub async fn send_many<'r>(
+        &self,
+        records: impl IntoIterator<Item = Record<'r>>,
+    ) -> Result<Deliveries, SendManyError> {
+        let mut records = records.into_iter();
+        let mut deliveries = Deliveries::default();
+        let mut chunk: Vec<(Topic, Record<'r>, Content<'r>)> = Vec::with_capacity(CHUNK);
+        loop {
+            chunk.clear();
+            let mut illegal = None;
+            for record in records.by_ref().take(CHUNK) {
+                match self.find(&record) {
+                    Ok(topic) => chunk.push((topic, record, record.hashed())),
+                    Err(error) => {
+                        illegal = Some(error);
+                        break;
+                    }
+                }
+            }
+            let mut rest = &chunk[..];
+            while let Some((topic, record, _)) = rest.first() {
+                let mut admission = Admission::new(self.shared());
+                let admitted = poll_fn(|cx| {
+                    admission
+                        .poll(cx, *topic, |core, now| core.accept_many(now, rest, &mut deliveries))
+                });
+                match admitted.await {
+                    Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                    Err((refused, waited)) => {
+                        let error = self.refusal(record, refused, waited);
+                        return Err(SendManyError { accepted: deliveries, error });
+                    }
+                }
+            }
+            if let Some(error) = illegal {
+                return Err(SendManyError { accepted: deliveries, error });
+            }
+            if chunk.len() < CHUNK {
+                return Ok(deliveries);
+            }
+        }
+    }
+
+    /// Sends what is there without waiting for more (`linger.ms`), and waits until every record
+    /// accepted before this call has its outcome. Which, only its delivery tells.
+    ///
+    /// It holds up nobody, and passes over no pause after a failure. Dropped, it undoes nothing.
+    pub async fn flush(&self) {
+        // The other end is dropped where there is nothing to wait for.
+        let _ = self.shared().flush().await;
+    }
+
+    /// Accepts no more records, sends those that it has, and ends: when all have their outcome,
+    /// or `timeout` has passed. Those without one get theirs then: not written, or unknown.
+    /// Whoever waits in a send is told that the producer is closed.
+    ///
+    /// Dropped, it closes all the same. Of several, the shortest timeout counts.
+    pub async fn close(&self, timeout: Duration) -> Closed {
+        let before = self.stats().counters;
+        // The other end is dropped where there is nothing to wait for.
+        let _ = self.shared().close(timeout).await;
+        let (not_written, unknown) = given_up(before, self.stats().counters);
+        Closed { not_written, unknown }
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let core = self.shared().lock();
+        Stats {
+            counters: core.producer.counters(),
+            memory: core.producer.owner().charged(),
+            waiting: core.waiters.len(),
+        }
+    }
+
+    /// The core's number of a record's topic.
+    fn find(&self, record: &Record<'_>) -> Result<Topic, SendError> {
+        match record.topic {
+            ToTopic::Handle(handle) if handle.of == self.shared().id => Ok(handle.topic),
+            ToTopic::Handle(handle) => Err(Self::no_topic(&handle.name, Refused::NoSuchTopic)),
+            ToTopic::Name(name) => match self.shared().find_topic(name) {
+                Some(topic) => Ok(topic),
+                None => self.topic(name).map(|handle| handle.topic),
+            },
+        }
+    }
+
+    fn no_topic(name: &str, refused: Refused) -> SendError {
+        // A name that is far too long is not repeated in full.
+        let name = name.chars().take(TOPIC_NAME_MAX).collect::<String>();
+        SendError::refused(refused, Some(name.into()))
+    }
+
+    /// The core's refusal with the names and sizes that it is about.
+    fn refusal(
+        &self,
+        record: &Record<'_>,
+        refused: Refused,
+        waited: Option<Duration>,
+    ) -> SendError {
+        let shared = self.shared();
+        let name = match record.topic {
+            ToTopic::Handle(handle) => Arc::clone(&handle.name),
+            ToTopic::Name(name) => name.into(),
+        };
+        let error = SendError::refused(refused, Some(name)).partition_is(record.content.partition);
+        let bound = || u64::from(size::batch_bound(size::fields(&record.content)));
+        let core = &shared.config.core;
+        let error = match refused {
+            Refused::LargerThanRequest => error.sizes(bound(), core.max_request_size.into()),
+            Refused::LargerThanMemory => error.sizes(bound(), shared.config.buffer_memory),
+            Refused::Full(Full::Memory | Full::Batches) => {
+                error.sizes(bound(), shared.config.buffer_memory)
+            }
+            Refused::PartitionUnknown => {
+                let count = self
+                    .find(record)
+                    .map_or(0, |topic| shared.lock().producer.partition_count(topic));
+                error.sizes(0, count.into())
+            }
+            _ => error,
+        };
+        match waited {
+            Some(waited) => error.waited(waited, shared.hint()),
+            None => error,
+        }
+    }
+}
+
+impl Core {
+    /// Puts a record into its batch.
+    fn accept(
+        &mut self,
+        now: Instant,
+        topic: Topic,
+        record: &Content<'_>,
+    ) -> Result<Admitted<Delivery>, Refused> {
+        let accepted = self.producer.produce(now, topic, record)?;
+        let cell = Arc::clone(self.cell(accepted.batch));
+        Ok(Admitted { value: Delivery::new(cell, accepted.place), wake: accepted.wake })
+    }
+
+    /// The same, with nobody to tell the outcome to.
+    fn accept_silently(
+        &mut self,
+        now: Instant,
+        topic: Topic,
+        record: &Content<'_>,
+    ) -> Result<Admitted<()>, Refused> {
+        let accepted = self.producer.produce(now, topic, record)?;
+        Ok(Admitted { value: (), wake: accepted.wake })
+    }
+
+    /// Puts records into their batches: how many; at least one.
+    fn accept_many(
+        &mut self,
+        now: Instant,
+        records: &[(Topic, Record<'_>, Content<'_>)],
+        deliveries: &mut Deliveries,
+    ) -> Result<Admitted<usize>, Refused> {
+        let (mut count, mut wake, mut bytes) = (0, false, 0_u32);
+        for (topic, _, record) in records {
+            if count > 0 && (bytes >= CHUNK_BYTES || self.waiters.await_topic(*topic)) {
+                break;
+            }
+            match self.producer.produce(now, *topic, record) {
+                Ok(accepted) => {
+                    deliveries.push(self.cell(accepted.batch), accepted.place);
+                    wake |= accepted.wake;
+                }
+                // The next call meets it again, and knows what to do about it.
+                Err(_) if count > 0 => break,
+                Err(refused) => return Err(refused),
+            }
+            bytes = bytes.saturating_add(size::fields(record));
+            count += 1;
+        }
+        Ok(Admitted { value: count, wake })
+    }
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = String::from_utf8_lossy(self.config().core.client_id.as_bytes());
+        f.debug_struct("Producer").field("client_id", &id).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Handle {
+    /// R5: every delivery gets its outcome, and nothing blocks.
+    fn drop(&mut self) {
+        if self.shared.lock().closed {
+            return;
+        }
+        let (not_written, unknown) = self.shared.abandon(false);
+        if not_written > 0 || unknown > 0 {
+            tracing::warn!(
+                not_written,
+                unknown,
+                "the producer was dropped with records under way; close() would have sent them"
+            );
+        }
+    }
+}

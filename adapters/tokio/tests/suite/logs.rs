@@ -1,0 +1,108 @@
+//! What is logged.
+
+use std::fmt::{Debug, Write as _};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ottla::message::ErrorCode;
+use ottla_tokio::Record;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record as Values};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::cluster::{Cluster, settle, unresolved};
+
+/// Keeps warnings and errors as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let _ = match field.name() {
+            "message" => write!(self.0, "{value:?};"),
+            name => write!(self.0, " {name}={value:?}"),
+        };
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Values<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(format!("{} ", event.metadata().level()));
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+impl Log {
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn r05_a_drop_tells_what_it_abandoned() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let (_cluster, producer) = Cluster::start(|builder| builder);
+    let delivery = producer.send(Record::new("t", "v").partition(0)).await.unwrap();
+    drop(producer);
+    assert!(delivery.outcome().unwrap().is_err());
+    assert_eq!(
+        log.take(),
+        ["WARN the producer was dropped with records under way; close() would have sent them; \
+          not_written=1 unknown=0"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_watches_is_told_when_it_fails() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let (cluster, producer) = Cluster::start(|builder| builder);
+    cluster.with(|script| script.code = ErrorCode::MESSAGE_TOO_LARGE);
+    let watched = producer.send(Record::new("t", "v").partition(1)).await.unwrap();
+    for _ in 0..3 {
+        producer.post(Record::new("t", "v").partition(0)).await.unwrap();
+    }
+    producer.flush().await;
+    assert!(watched.await.is_err());
+    assert_eq!(
+        log.take(),
+        ["WARN records failed that nobody watches; topic=t partition=0 records=3 \
+          outcome=not written: the broker answered MESSAGE_TOO_LARGE (10)"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_fails_again_and_again_is_told_once() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let (cluster, producer) = Cluster::start(|builder| builder);
+    cluster.with(|script| script.unreachable.insert("boot".to_owned(), unresolved()));
+    producer.topic("t").unwrap();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let expected = "WARN connection failed; address=boot:9092 error=its address does not resolve";
+    assert_eq!(log.take(), [expected]);
+    cluster.with(|script| script.unreachable.clear());
+    producer.send(Record::new("t", "v")).await.unwrap().await.unwrap();
+    settle().await;
+    assert!(log.take().is_empty());
+}

@@ -1,0 +1,12 @@
+//! The producer against a scripted cluster in the same process, with paused time.
+
+mod cancel;
+mod cluster;
+mod config;
+mod deliveries;
+mod end;
+mod errors;
+mod logs;
+mod memory;
+mod send;
+mod tcp;
