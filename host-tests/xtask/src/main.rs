@@ -1,6 +1,7 @@
 //! The project's chores: `cargo xtask test` runs every check there is, `cargo xtask setup` installs
-//! what the checks need.
+//! what the checks need, `cargo xtask bench` compares clients.
 
+mod bench;
 mod command;
 mod context;
 mod cross;
@@ -30,6 +31,12 @@ enum Chore {
     Setup,
     /// Counts instructions per record and keeps the counts for the check
     Count,
+    /// Compares what clients cost per record; `--help` after it tells its options
+    #[command(disable_help_flag = true)]
+    Bench {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 #[derive(Args)]
@@ -67,6 +74,9 @@ fn main() -> ExitCode {
     let result = match Cli::parse().chore {
         Chore::Test(test) => test.run(),
         Chore::Setup => install::everything(),
+        Chore::Bench { arguments } => {
+            Context::new(Depth::Normal).and_then(|context| bench::run(&context, &arguments))
+        }
         Chore::Count => Context::new(Depth::Normal).and_then(|c| steps::instructions::save(&c)),
     };
     match result {

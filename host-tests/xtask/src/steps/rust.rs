@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::no_panic;
+use crate::bench;
 use crate::command::run;
 use crate::context::Context;
 
@@ -11,13 +12,19 @@ const CORE_FEATURES: [&[&str]; 3] =
     [&["--no-default-features"], &["--features", "alloc"], &["--all-features"]];
 
 /// Further features that change what the core's tests run through.
-const TESTED_FEATURES: [&str; 3] = ["crc-table", "crc-table-large", "broker,crc-hardware"];
+const TESTED_FEATURES: [&str; 3] =
+    ["alloc,crc-table", "alloc,crc-table-large", "broker,crc-hardware"];
 
 pub(super) fn format(context: &Context) -> Result<()> {
     run(&mut context.cargo(["fmt", "--all", "--check"]))?;
-    run(&mut context.cargo(["fmt", "--manifest-path", no_panic::MANIFEST, "--check"]))
+    for package in [no_panic::MANIFEST, bench::MANIFEST] {
+        run(&mut context.cargo(["fmt", "--manifest-path", package, "--check"]))?;
+    }
+    Ok(())
 }
 
+// Without the package `bench`: to look at it, cargo has to build librdkafka first, which takes
+// minutes. `cargo xtask bench` builds it.
 pub(super) fn clippy(context: &Context) -> Result<()> {
     const DENY: [&str; 3] = ["--", "-D", "warnings"];
     run(context.cargo(["clippy", "--workspace", "--all-targets"]).args(DENY))?;
