@@ -309,7 +309,9 @@ impl<C: Connector> Drop for Driver<C> {
         }
         self.sockets.clear();
         let (not_written, unknown) = self.shared.abandon(true);
-        tracing::warn!(not_written, unknown, "the I/O task ended before the producer was closed");
+        if not_written > 0 || unknown > 0 {
+            tracing::warn!(not_written, unknown, "the runtime ended with records under way");
+        }
     }
 }
 

@@ -107,7 +107,7 @@ impl Producer {
     /// cluster has the topic shows when something is sent to it.
     ///
     /// # Errors
-    /// [`Refused::IllegalName`]; [`Refused::Closed`].
+    /// [`Refused::IllegalName`], or a full table: there can be 65536 topics.
     pub fn topic(&self, name: &str) -> Result<TopicHandle, SendError> {
         self.declare_topic(name, 0)
     }
@@ -249,7 +249,8 @@ impl Producer {
     /// or `timeout` has passed. Those without one get theirs then: not written, or unknown.
     /// Whoever waits in a send is told that the producer is closed.
     ///
-    /// Dropped, it closes all the same. Of several, the shortest timeout counts.
+    /// Dropped, it closes all the same, as long as a clone of the producer is kept. Of several,
+    /// the shortest timeout counts.
     pub async fn close(&self, timeout: Duration) -> Closed {
         let before = self.stats().counters;
         // The other end is dropped where there is nothing to wait for.

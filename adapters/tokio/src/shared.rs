@@ -21,7 +21,7 @@ use crate::clock::{Clock, span};
 use crate::config::Config;
 use crate::delivery::{Cell, Complaint, Verdict};
 use crate::reach::Reach;
-use crate::waiters::{Admitted, Waiters};
+use crate::waiters::{Admitted, After, Waiters};
 
 /// The time of day is read again by a send if nobody did for so long.
 const WALL_AGE: Duration = Duration::from_secs(2);
@@ -119,12 +119,12 @@ impl Shared {
         (now, core)
     }
 
-    /// Wakes the I/O task, and who is next in line. Not under the lock.
-    pub(crate) fn tell(&self, io: bool, next: Option<Waker>) {
+    /// Wakes the I/O task, and does the rest. Not under the lock.
+    pub(crate) fn tell(&self, io: bool, after: After) {
         if io {
             self.io.notify_one();
         }
-        if let Some(next) = next {
+        if let Some(next) = after.wake {
             next.wake();
         }
     }
@@ -143,12 +143,12 @@ impl Shared {
         drop(core);
         match admitted {
             Ok(Admitted { value, wake }) => {
-                self.tell(wake, None);
+                self.tell(wake, After::default());
                 Ok(value)
             }
             Err(refused) => {
                 // The machine may have something to do for what it lacked.
-                self.tell(true, None);
+                self.tell(true, After::default());
                 Err(refused)
             }
         }
@@ -170,16 +170,16 @@ impl Shared {
             core.topics.resize(index + 1, None);
         }
         let name = Arc::clone(core.topics[index].get_or_insert(new));
-        let mut next = None;
+        let mut after = After::default();
         if partitions > 0 {
             core.waiters.unpark(topic);
-            next = core.waiters.first();
+            after.wake = core.waiters.first();
         }
         drop(core);
         let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
         names.insert(Arc::clone(&name), topic);
         drop(names);
-        self.tell(true, next);
+        self.tell(true, after);
         Ok((name, topic))
     }
 
@@ -189,12 +189,14 @@ impl Shared {
         let (done, flushed) = oneshot::channel();
         let (now, mut core) = self.enter();
         let flush = core.producer.flush(now);
+        // Those that nobody waits for any more; dropped after the lock.
+        let dropped: Vec<_> = core.flushes.extract_if(.., |(_, done)| done.is_closed()).collect();
         if !core.ended {
-            core.flushes.retain(|(_, done)| !done.is_closed());
             core.flushes.push((flush, done));
         }
         drop(core);
-        self.tell(true, None);
+        drop(dropped);
+        self.tell(true, After::default());
         flushed
     }
 
@@ -209,7 +211,7 @@ impl Shared {
             core.closings.push(done);
         }
         drop(core);
-        self.tell(true, None);
+        self.tell(true, After::default());
         wakers.into_iter().for_each(Waker::wake);
         closed
     }

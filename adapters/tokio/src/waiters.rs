@@ -13,6 +13,7 @@
 //! done, it wakes the next. A send that finds nobody waiting never comes here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -102,10 +103,10 @@ impl Waiters {
     }
 
     /// Ends the wait of `ticket`. If it was the first in line, the next one is to be woken.
-    fn leave(&mut self, ticket: u64) -> Option<Waker> {
+    fn leave(&mut self, ticket: u64) -> After {
         let first = self.is_first(ticket);
-        self.take(ticket)?;
-        if first { self.first() } else { None }
+        let done = self.take(ticket).map(|entry| entry.waker);
+        After { wake: if first { self.first() } else { None }, done }
     }
 
     /// A topic is known, or failed: who waits for it gets in line.
@@ -124,9 +125,8 @@ impl Waiters {
         while let Some((ticket, entry)) = self.entries.first_key_value()
             && entry.deadline <= now
         {
-            let ticket = *ticket;
-            wakers.push(entry.waker.clone());
-            wakers.extend(self.leave(ticket));
+            let After { wake, done } = self.leave(*ticket);
+            wakers.extend(wake.into_iter().chain(done));
         }
     }
 
@@ -134,8 +134,16 @@ impl Waiters {
     pub(crate) fn dismiss(&mut self, wakers: &mut Vec<Waker>) {
         self.line.clear();
         self.parked.clear();
-        wakers.extend(std::mem::take(&mut self.entries).into_values().map(|entry| entry.waker));
+        wakers.extend(mem::take(&mut self.entries).into_values().map(|entry| entry.waker));
     }
+}
+
+/// What to do with wakers once the lock is given back: whatever is behind them may be run, and
+/// even ended, by waking or dropping them.
+#[derive(Default)]
+pub(crate) struct After {
+    pub(crate) wake: Option<Waker>,
+    pub(crate) done: Option<Waker>,
 }
 
 /// Whether time may help.
@@ -196,9 +204,9 @@ impl<'s> Admission<'s> {
             Some(refused) => refused,
             None => match attempt(&mut core, now) {
                 Ok(Admitted { value, wake }) => {
-                    let next = self.leave(&mut core);
+                    let after = self.leave(&mut core);
                     drop(core);
-                    shared.tell(wake, next);
+                    shared.tell(wake, after);
                     return Poll::Ready(Ok(value));
                 }
                 Err(refused) => refused,
@@ -206,14 +214,14 @@ impl<'s> Admission<'s> {
         };
         let deadline = self.ticket.map_or(now.after(span(max_block)), |ticket| ticket.deadline);
         let over = !may_pass(refused) || deadline <= now;
-        let next = if over {
+        let after = if over {
             self.leave(&mut core)
         } else {
             self.wait(&mut core, cx, deadline, topic, (refused, held_up.is_some()))
         };
         drop(core);
         // The machine may have something to do for what it lacked: memory, a topic.
-        shared.tell(tell, next);
+        shared.tell(tell, after);
         if over {
             Poll::Ready(Err((refused, may_pass(refused).then_some(max_block))))
         } else {
@@ -221,7 +229,7 @@ impl<'s> Admission<'s> {
         }
     }
 
-    /// Queues, or stays queued. The waker that comes back is of who is first in line now.
+    /// Queues, or stays queued.
     fn wait(
         &mut self,
         core: &mut Core,
@@ -229,7 +237,7 @@ impl<'s> Admission<'s> {
         deadline: Instant,
         topic: Topic,
         (why, held_up): (Refused, bool),
-    ) -> Option<Waker> {
+    ) -> After {
         let waiters = &mut core.waiters;
         let number = self.ticket.map_or(waiters.next_ticket, |ticket| ticket.number);
         waiters.next_ticket = waiters.next_ticket.max(number + 1);
@@ -238,24 +246,26 @@ impl<'s> Admission<'s> {
         if let Some(entry) = waiters.entries.get_mut(&number)
             && (held_up || entry.parked == parked)
         {
-            entry.waker.clone_from(cx.waker());
-            return None;
+            let moved = !entry.waker.will_wake(cx.waker());
+            let done = moved.then(|| mem::replace(&mut entry.waker, cx.waker().clone()));
+            return After { wake: None, done };
         }
-        let next = waiters.leave(number);
+        let after = waiters.leave(number);
         waiters.enter(number, Entry { deadline, waker: cx.waker().clone(), parked });
-        next
+        after
     }
 
-    fn leave(&mut self, core: &mut Core) -> Option<Waker> {
-        core.waiters.leave(self.ticket.take()?.number)
+    fn leave(&mut self, core: &mut Core) -> After {
+        let ticket = self.ticket.take();
+        ticket.map(|ticket| core.waiters.leave(ticket.number)).unwrap_or_default()
     }
 }
 
 impl Drop for Admission<'_> {
     fn drop(&mut self) {
         if self.ticket.is_some() {
-            let next = self.leave(&mut self.shared.lock());
-            self.shared.tell(false, next);
+            let after = self.leave(&mut self.shared.lock());
+            self.shared.tell(false, after);
         }
     }
 }

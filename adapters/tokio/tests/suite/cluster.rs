@@ -34,8 +34,8 @@ pub(crate) struct Script {
     pub(crate) buffer: usize,
     /// Values by topic and partition, in the order of the log.
     pub(crate) log: BTreeMap<(String, i32), Vec<String>>,
-    /// Produce requests that came in.
-    pub(crate) requests: usize,
+    /// Timestamps of all records.
+    pub(crate) timestamps: Vec<i64>,
     /// Connections that were made.
     pub(crate) connections: usize,
 }
@@ -60,7 +60,7 @@ impl Cluster {
             complaints: (Vec::new(), None),
             buffer: 1 << 16,
             log: BTreeMap::new(),
-            requests: 0,
+            timestamps: Vec::new(),
             connections: 0,
         };
         let answers = Arc::new(Semaphore::new(ALL));
@@ -206,7 +206,6 @@ impl Script {
     }
 
     fn produce(&mut self, request: &produce::Request<'_>) -> produce::Answer {
-        self.requests += 1;
         let mut reply = produce::Answer::default();
         for topic in &request.topics {
             let name = str::from_utf8(topic.name).unwrap();
@@ -217,8 +216,10 @@ impl Script {
                 let log = self.log.entry((name.to_owned(), partition.index)).or_default();
                 let base_offset = log.len() as i64;
                 if self.code.is_success() {
-                    let values = batch.records().unwrap();
-                    log.extend(values.map(|r| text(r.unwrap().value.unwrap_or_default())));
+                    for record in batch.records().unwrap().map(Result::unwrap) {
+                        log.push(text(record.value.unwrap_or_default()));
+                        self.timestamps.push(record.timestamp);
+                    }
                 }
                 let mut answer = produce::Partition::new(PartitionAnswer {
                     index: partition.index,

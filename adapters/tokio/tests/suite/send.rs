@@ -131,6 +131,38 @@ async fn declaring_a_topic_lets_those_go_who_wait_for_it() {
     assert!(sent.await.unwrap());
 }
 
+#[tokio::test(start_paused = true)]
+async fn idle_connections_are_closed_and_come_back() {
+    let (cluster, producer) =
+        Cluster::start(|builder| at_once(builder).connection_max_idle(Duration::from_secs(60)));
+    for round in 1..4 {
+        producer.send(Record::new("t", "v")).await.unwrap().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        // One to learn the cluster at first, and one to the leader.
+        assert_eq!(cluster.with(|script| script.connections), round + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_have_the_time_of_day() {
+    let now = || {
+        let since = std::time::UNIX_EPOCH.elapsed().unwrap();
+        i64::try_from(since.as_millis()).unwrap()
+    };
+    let (cluster, producer) = Cluster::start(at_once);
+    // The core is told whole milliseconds, so its time is up to one behind.
+    let began = now() - 1;
+    producer.send(Record::new("t", "v")).await.unwrap().await.unwrap();
+    // As after a suspension: the two clocks have parted.
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    producer.send(Record::new("t", "v")).await.unwrap().await.unwrap();
+    producer.send(Record::new("t", "v").timestamp(77)).await.unwrap().await.unwrap();
+    let timestamps = cluster.with(|script| script.timestamps.clone());
+    assert!((began..began + 60_000).contains(&timestamps[0]), "{timestamps:?}, {began}");
+    assert!((began..began + 60_000).contains(&timestamps[1]), "{timestamps:?}, {began}");
+    assert_eq!(timestamps[2], 77);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixteen_tasks_keep_their_order_per_partition() {
     const TASKS: usize = 16;
