@@ -70,7 +70,8 @@ impl Server {
     /// # Errors
     /// What the system says, such as an address in use.
     pub fn start(mut cluster: Cluster, addresses: &[SocketAddr]) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // The runtime lives on its own thread: the caller may be inside of another one, where none
+        // may be dropped.
         let nodes: Vec<i32> = cluster.config().nodes.iter().map(|node| node.id).collect();
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let wanted = addresses.iter().copied().chain(std::iter::repeat(any));
@@ -84,8 +85,7 @@ impl Server {
             cluster.set_address(node, 0, advertised).map_err(|_| {
                 io::Error::new(io::ErrorKind::InvalidInput, "a node without listener")
             })?;
-            let _context = runtime.enter();
-            listeners.push((node, TcpListener::from_std(listener)?));
+            listeners.push((node, listener));
             bound.push(address);
         }
         let of_day = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -96,14 +96,20 @@ impl Server {
             sooner: Notify::new(),
             stop: Notify::new(),
         });
-        for (node, listener) in listeners {
-            runtime.spawn(accept(Arc::clone(&shared), node, listener));
-        }
-        runtime.spawn(keep_time(Arc::clone(&shared)));
-        let stopped = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("ottla-broker".to_string())
-            .spawn(move || runtime.block_on(stopped.stop.notified()))?;
+        let served = Arc::clone(&shared);
+        let (started, ready) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new().name("ottla-broker".to_string()).spawn(
+            move || match begin(&served, listeners) {
+                Ok(runtime) => {
+                    let _ = started.send(Ok(()));
+                    runtime.block_on(served.stop.notified());
+                }
+                Err(error) => {
+                    let _ = started.send(Err(error));
+                }
+            },
+        )?;
+        ready.recv().map_err(|_| io::Error::other("the broker's thread ended"))??;
         Ok(Self { shared, addresses: bound, thread: Some(thread) })
     }
 
@@ -118,6 +124,22 @@ impl Server {
     pub fn with<R>(&self, look: impl FnOnce(&mut Cluster, u64) -> R) -> R {
         self.shared.with(look)
     }
+}
+
+/// Starts serving on a runtime of this thread's own.
+fn begin(
+    shared: &Arc<Shared>,
+    listeners: Vec<(i32, StdListener)>,
+) -> io::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let context = runtime.enter();
+    for (node, listener) in listeners {
+        let listener = TcpListener::from_std(listener)?;
+        runtime.spawn(accept(Arc::clone(shared), node, listener));
+    }
+    runtime.spawn(keep_time(Arc::clone(shared)));
+    drop(context);
+    Ok(runtime)
 }
 
 impl Drop for Server {

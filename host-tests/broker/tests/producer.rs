@@ -207,3 +207,46 @@ fn nodes_die_and_come_back_under_way() -> Result<()> {
     ensure!(driver.check_all_written("t")? == 135);
     Ok(())
 }
+
+/// R3, R12: an answer that comes after the delivery timeout tells the user nothing new, and mends
+/// the sequences.
+#[test]
+fn a_late_answer_only_mends_sequences() -> Result<()> {
+    let server = Server::start(Cluster::new(Config::new(1)), &[])?;
+    let mut number = 0;
+    server.with(|cluster, _| {
+        cluster.set_hook(move |seen| {
+            number += u32::from(seen.api == Api::Produce);
+            match number {
+                // Appended at once, answered late: the first in time, the second not.
+                2 => Action::DelayAnswer(900_000),
+                3 => Action::DelayAnswer(2_000_000),
+                _ => Action::Proceed,
+            }
+        });
+    });
+    let settings = ottla::Config {
+        request_timeout: Duration::from_millis(2_500),
+        delivery_timeout: Duration::from_millis(1_500),
+        max_in_flight: 1,
+        ..config()
+    };
+    let mut driver = Driver::new(&server, settings);
+    let topic = driver.producer.declare_topic("t", 1)?;
+    driver.produce(topic, 0, 0)?;
+    driver.settle()?;
+    // Answered in time; the next one waits for it, and is then answered half a second too late.
+    driver.produce(topic, 0, 1)?;
+    driver.turn()?;
+    driver.produce(topic, 0, 2)?;
+    driver.until(|driver| driver.producer.counters().unknown == 1)?;
+    ensure!(driver.producer.counters().written == 2);
+    // Its answer comes, and the sequence goes on: nothing is bumped, nothing appended twice.
+    driver.produce(topic, 0, 3)?;
+    driver.until(|driver| driver.producer.counters().written == 3)?;
+    ensure!(driver.producer.counters().bumps == 0);
+    let (counters, fired) = counted(&server);
+    ensure!(counters.appended == 4 && counters.duplicates == 0, "{counters:?}");
+    ensure!(counters.refused == 0 && fired.delayed_answers == 2, "{counters:?} {fired:?}");
+    Ok(())
+}
