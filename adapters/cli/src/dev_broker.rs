@@ -36,8 +36,7 @@ const REPLICAS: u8 = 3;
 
 impl DevBroker {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        // It has a runtime of its own, which cannot be dropped here should the start fail.
-        let server = tokio::task::block_in_place(|| self.start())?;
+        let server = self.start()?;
         let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
         output::line(&format!("bootstrap.servers={}", addresses.join(",")))?;
         let nodes = numbers::several(self.nodes.into(), "node");

@@ -56,8 +56,7 @@ impl Machine {
     /// Sets the length of the request at the end of a link's queue.
     pub(super) fn measure_last(&mut self, memory: &mut Memory<'_>, link: LinkId) {
         let request = memory.links[link].last;
-        let mut scratch = [0; crate::link::SCRATCH];
-        let length = self.pieces().measure(memory, request, &mut scratch);
+        let length = Self::pieces(&self.config).measure(memory, request, &mut self.scratch);
         memory.requests[request].length = length;
     }
 

@@ -145,15 +145,17 @@ impl Machine {
         self.now = self.now.max(now);
     }
 
-    pub(super) fn pieces(&self) -> Pieces<'_> {
+    /// What all requests have in common. Of the settings alone, so that the scratch buffer can be
+    /// written meanwhile.
+    pub(super) fn pieces(config: &Config) -> Pieces<'_> {
         // A tenth less than the client's own patience, at most a second. R13.
-        let millis = self.config.request_timeout.as_millis();
+        let millis = config.request_timeout.as_millis();
         let less = (millis / 10).min(1_000);
         Pieces {
-            client_id: self.config.client_id.as_bytes(),
-            acks: self.config.acks.wire(),
+            client_id: config.client_id.as_bytes(),
+            acks: config.acks.wire(),
             timeout_ms: i32::try_from(millis.saturating_sub(less)).unwrap_or(i32::MAX),
-            create_topics: self.config.auto_create_topics,
+            create_topics: config.auto_create_topics,
         }
     }
 

@@ -32,9 +32,7 @@ impl Machine {
         if cursor.part == Part::Batch {
             sealed = self.seal(memory, cursor.batch());
         }
-        let mut scratch = core::mem::replace(&mut self.scratch, [0; crate::link::SCRATCH]);
-        let (length, block) = self.pieces().part(memory, cursor, &mut scratch);
-        self.scratch = scratch;
+        let (length, block) = Self::pieces(&self.config).part(memory, cursor, &mut self.scratch);
         let lent = Lent { block, from: cursor.offset, to: length, sealed };
         let request = cursor.request;
         Pieces::advance(memory, &mut cursor);
@@ -91,7 +89,7 @@ impl Machine {
 
     fn rest_of_part(&self, memory: &Memory<'_>, cursor: Cursor) -> u32 {
         let mut scratch = [0; crate::link::SCRATCH];
-        let (length, _) = self.pieces().part(memory, cursor, &mut scratch);
+        let (length, _) = Self::pieces(&self.config).part(memory, cursor, &mut scratch);
         length.saturating_sub(cursor.offset)
     }
 
@@ -205,9 +203,7 @@ impl Machine {
             self.links.remove(memory, request);
             return false;
         }
-        let mut scratch = [0; crate::link::SCRATCH];
-        let length = self.pieces().measure(memory, request, &mut scratch);
-        memory.requests[request].length = length;
+        self.measure_last(memory, link);
         self.counters.requests = self.counters.requests.wrapping_add(1);
         true
     }

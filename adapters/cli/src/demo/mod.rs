@@ -54,7 +54,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Demo {
     pub(crate) async fn run(self, verbose: bool) -> anyhow::Result<ExitCode> {
-        let server = Arc::new(tokio::task::block_in_place(|| start_broker(self.seed))?);
+        let server = Arc::new(start_broker(self.seed)?);
         let faults = Faults::start(&server, TOPIC, PARTITIONS, self.seed);
         let producer = Producer::new(self.settings(&server)?);
         output::line(&format!(
