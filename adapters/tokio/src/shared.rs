@@ -280,7 +280,7 @@ impl Core {
                         partition: delivery.partition,
                         outcome: delivery.outcome,
                         complaints,
-                        hint: None,
+                        hint: self.beyond(delivery.topic, delivery.partition),
                     };
                     into.verdicts.push((cell, delivery.count, verdict));
                 }
@@ -303,6 +303,14 @@ impl Core {
             }
         }
         self.settle_flushes(into);
+    }
+
+    /// What is to be said of a partition that its topic does not have: a record for it was
+    /// accepted before that was known.
+    fn beyond(&mut self, topic: Topic, partition: i32) -> Option<Arc<str>> {
+        let count = self.producer.partition_count(topic);
+        let is_beyond = count > 0 && u32::try_from(partition).is_ok_and(|index| index >= count);
+        is_beyond.then(|| format!("the topic has {count} partition(s), from 0 on").into())
     }
 
     fn complaints(&mut self) -> Vec<Complaint> {
@@ -331,7 +339,7 @@ impl Collected {
         for (cell, records, mut verdict) in self.verdicts.drain(..) {
             if let Outcome::NotWritten(cause) | Outcome::Unknown(cause, _) = verdict.outcome {
                 if matches!(cause, Cause::Timeout | Cause::Disconnected) {
-                    verdict.hint = shared.hint();
+                    verdict.hint = verdict.hint.or_else(|| shared.hint());
                 }
                 tell_failure(&verdict, records, cell.is_some());
             }

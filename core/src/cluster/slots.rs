@@ -164,6 +164,13 @@ impl TopicSlot {
     };
 }
 
+impl TopicSlot {
+    /// Whether the application was refused, and promised an event. R16.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.awaited && self.state == TopicState::Unknown
+    }
+}
+
 impl PartitionSlot {
     pub(crate) const EMPTY: Self = Self {
         topic: TopicId::NONE,

@@ -406,5 +406,6 @@ impl Machine {
             }
             request = entry.next;
         }
+        self.rest(memory);
     }
 }

@@ -1,7 +1,7 @@
 //! Metadata and the producer id: what any broker can be asked for.
 
 use super::machine::Machine;
-use crate::cluster::{BrokerSlot, TopicState, flag};
+use crate::cluster::{BrokerSlot, TopicSlot, TopicState, flag};
 use crate::error::Full;
 use crate::identity::Identity;
 use crate::memory::{BrokerId, Memory, PartitionId, TopicId};
@@ -326,12 +326,7 @@ impl Machine {
             let slot = &memory.partitions[PartitionId::from_number(number)];
             slot.topic.is_some() && slot.broker.is_none() && slot.first.is_some()
         });
-        let high = self.pools.topics.high().min(memory.topics.capacity());
-        let awaited = (1..=high).any(|number| {
-            let slot = &memory.topics[TopicId::from_number(number)];
-            slot.awaited && slot.state == TopicState::Unknown
-        });
-        homeless || awaited
+        homeless || self.any_topic(memory, TopicSlot::is_awaited)
     }
 
     fn back_off_metadata(&mut self) {
@@ -350,6 +345,20 @@ impl Machine {
             slot.wanted |= slot.asked && slot.state == TopicState::Unknown;
         }
         self.back_off_metadata();
+    }
+
+    /// R14: a topic that was only named is asked for once. When no broker can be reached, and
+    /// neither a record nor a refused call waits, it is left until one does.
+    pub(super) fn rest(&mut self, memory: &mut Memory<'_>) {
+        let reachable =
+            |broker: BrokerId| memory.brokers[broker].used && memory.brokers[broker].failures == 0;
+        if self.is_awaited(memory) || self.brokers(memory).any(reachable) {
+            return;
+        }
+        for number in 1..=self.pools.topics.high() {
+            memory.topics[TopicId::from_number(number)].wanted = false;
+        }
+        self.refresh.done_at = None;
     }
 
     /// The answer to InitProducerId.

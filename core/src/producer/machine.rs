@@ -2,7 +2,7 @@
 
 use super::outcome::Event;
 use super::slots::BatchId;
-use crate::cluster::{Pools, TopicState};
+use crate::cluster::{Pools, TopicSlot};
 use crate::config::Config;
 use crate::error::Full;
 use crate::identity::Identity;
@@ -223,12 +223,17 @@ impl Machine {
     /// Whether anybody waits for what a broker can be asked: records, or the application for a
     /// topic. Without a cause nothing is sent. R14.
     fn has_cause(&self, memory: &Memory<'_>) -> bool {
+        self.is_awaited(memory) || self.any_topic(memory, |slot| slot.wanted)
+    }
+
+    /// Whether records wait, or calls that were refused until a topic is known.
+    pub(super) fn is_awaited(&self, memory: &Memory<'_>) -> bool {
+        self.live_first.is_some() || self.any_topic(memory, TopicSlot::is_awaited)
+    }
+
+    pub(super) fn any_topic(&self, memory: &Memory<'_>, is: impl Fn(&TopicSlot) -> bool) -> bool {
         let high = self.pools.topics.high().min(memory.topics.capacity());
-        self.live_first.is_some()
-            || (1..=high).any(|number| {
-                let slot = &memory.topics[TopicId::from_number(number)];
-                slot.wanted || slot.awaited && slot.state == TopicState::Unknown
-            })
+        (1..=high).any(|number| is(&memory.topics[TopicId::from_number(number)]))
     }
 
     /// The instants from which metadata and an id may be asked for, if they are needed, and there

@@ -87,8 +87,9 @@ impl Frame {
 
 fn check_size(size: i32) -> Result<u32, Fault> {
     match size.to_be_bytes() {
-        // "HTTP": a status line. 21 or 22, then version 3: a TLS alert or handshake.
-        [b'H', b'T', b'T', b'P'] => Err(Fault::Http),
+        // "HTTP": a status line; some servers answer what they do not understand with a page and
+        // no status line. 21 or 22, then version 3: a TLS alert or handshake.
+        [b'H', b'T', b'T', b'P'] | [b'<', b'!' | b'h' | b'H', ..] => Err(Fault::Http),
         [0x15 | 0x16, 0x03, _, _] => Err(Fault::Tls),
         _ => match u32::try_from(size) {
             Ok(size) if size <= FRAME_MAX => Ok(size),

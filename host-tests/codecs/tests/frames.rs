@@ -34,6 +34,8 @@ fn sizes_are_checked() {
         ((-1_i32).to_be_bytes(), Err(Fault::NegativeSize)),
         (i32::MIN.to_be_bytes(), Err(Fault::NegativeSize)),
         (*b"HTTP", Err(Fault::Http)),
+        (*b"<!DO", Err(Fault::Http)),
+        (*b"<htm", Err(Fault::Http)),
         ([0x15, 0x03, 0x03, 0x00], Err(Fault::Tls)),
         ([0x16, 0x03, 0x01, 0x02], Err(Fault::Tls)),
     ] {

@@ -68,6 +68,17 @@ async fn a_partition_that_does_not_exist() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_partition_that_turns_out_not_to_exist() {
+    let (_cluster, producer) = Cluster::start(|builder| builder);
+    // Accepted at the caller's word, before metadata (R16).
+    let delivery = producer.send(Record::new("t", "v").partition(99)).await.unwrap();
+    let error = delivery.await.unwrap_err();
+    let said = error.to_string();
+    assert!(said.starts_with("a record for t-99 is not written: "), "{said}");
+    assert!(said.contains("the topic has "), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_record_that_is_too_large() {
     let (_cluster, producer) = Cluster::start(|builder| builder.max_request_size(1_000));
     let value = "x".repeat(1_000);

@@ -508,6 +508,25 @@ fn r14_a_connection_lost_while_idle_is_not_made_again() {
 }
 
 #[test]
+fn r14_a_topic_that_was_only_named_is_not_asked_for_forever() {
+    let mut world = World::new(config(), 1);
+    world.down = std::vec![1];
+    let topic = world.producer.topic("t").unwrap();
+    world.pass(60_000);
+    assert!(world.attempts <= 2, "{} attempts to connect", world.attempts);
+    assert_eq!(world.producer.poll_timeout(), None);
+    // A call that is refused until the topic is known is a cause, and stays one.
+    let refused = world.producer.produce(world.now, topic, &Record::new(b"x"));
+    assert_eq!(refused.unwrap_err(), Refused::TopicUnknown);
+    let before = world.attempts;
+    world.pass(60_000);
+    assert!(world.attempts > before + 10);
+    world.down.clear();
+    world.pass(5_000);
+    assert!(matches!(world.notices[..], [.., Event::Topic(known, Ok(1))] if known == topic));
+}
+
+#[test]
 fn r21_a_flush_does_not_wait_for_more() {
     let settings = Config {
         linger: Duration::from_secs(20),

@@ -82,6 +82,8 @@ pub(super) struct World<O = Growable> {
     pub(super) produce_max: i16,
     pub(super) metadata_requests: Vec<Vec<String>>,
     pub(super) id_requests: u32,
+    /// Connections that the machine asked for.
+    pub(super) attempts: u32,
     /// Leave output where it is.
     pub(super) hold_output: bool,
     /// Answers come in pieces of so many bytes; 0: whole.
@@ -120,6 +122,7 @@ impl<O: Owner> World<O> {
             produce_max: 12,
             metadata_requests: Vec::new(),
             id_requests: 0,
+            attempts: 0,
             hold_output: false,
             chunk: 0,
         }
@@ -231,6 +234,7 @@ impl<O: Owner> World<O> {
                 Some(LinkAction::Connect(link, address)) => (link, address.broker),
             };
             busy = true;
+            self.attempts += 1;
             let node = address.or(self.nodes.first().copied());
             if node.is_none_or(|node| self.down.contains(&node)) {
                 self.producer.handle_disconnected(self.now, link, Reason::Refused);
