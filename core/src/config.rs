@@ -33,36 +33,11 @@ impl Acks {
 /// Longest `client.id` in bytes.
 pub const CLIENT_ID_MAX: usize = 255;
 
-/// The name of a client, `client.id`.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct ClientId(heapless::Vec<u8, CLIENT_ID_MAX>);
-
-impl ClientId {
-    /// `None` if the name is longer than [`CLIENT_ID_MAX`] bytes.
-    #[must_use]
-    pub fn new(name: &str) -> Option<Self> {
-        heapless::Vec::from_slice(name.as_bytes()).ok().map(Self)
-    }
-
-    /// The bytes of the name.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Default for ClientId {
-    fn default() -> Self {
-        Self::new("ottla").unwrap_or(Self(heapless::Vec::new()))
-    }
-}
-
-/// Settings of a producer.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+/// Settings of a producer: numbers and switches. Its name is
+/// [`set_client_id`](crate::Producer::set_client_id)'s.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Config {
-    /// `client.id`, default `ottla`: sent with every request; brokers log it and apply quotas
-    /// by it.
-    pub client_id: ClientId,
     /// `acks`, default all.
     pub acks: Acks,
     /// `enable.idempotence`, default true. Needs `acks` all, `retries` above 0 and at most 5
@@ -117,11 +92,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The defaults, with the client id `ottla`.
+    /// The defaults.
     #[must_use]
-    pub fn new() -> Self {
+    pub const fn new() -> Self {
         Self {
-            client_id: ClientId::default(),
             acks: Acks::All,
             idempotence: true,
             batch_size: 16_384,
@@ -143,6 +117,29 @@ impl Config {
             resend_after_state_loss: false,
         }
     }
+
+    /// No settings at all, in zero bits: those of a producer that was not started.
+    pub(crate) const ZERO: Self = Self {
+        acks: Acks::None,
+        idempotence: false,
+        batch_size: 0,
+        linger: Duration::ZERO,
+        max_request_size: 0,
+        max_in_flight: 0,
+        retries: 0,
+        retry_backoff: Duration::ZERO,
+        retry_backoff_max: Duration::ZERO,
+        delivery_timeout: Duration::ZERO,
+        request_timeout: Duration::ZERO,
+        reconnect_backoff: Duration::ZERO,
+        reconnect_backoff_max: Duration::ZERO,
+        connection_setup_timeout: Duration::ZERO,
+        connection_setup_timeout_max: Duration::ZERO,
+        connection_max_idle: Duration::ZERO,
+        metadata_max_age: Duration::ZERO,
+        auto_create_topics: false,
+        resend_after_state_loss: false,
+    };
 
     /// All that is wrong, at once. `buffer_memory` is the bound of the memory that the producer
     /// will have.
@@ -264,13 +261,5 @@ mod tests {
             "buffer.memory",
         ];
         assert_eq!(keys, expected);
-    }
-
-    #[test]
-    fn a_client_id_has_at_most_255_bytes() {
-        let long = [b'x'; 256];
-        assert!(ClientId::new(core::str::from_utf8(&long).unwrap()).is_none());
-        assert!(ClientId::new(core::str::from_utf8(&long[1..]).unwrap()).is_some());
-        assert_eq!(Config::new().client_id.as_bytes(), b"ottla");
     }
 }

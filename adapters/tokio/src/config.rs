@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ottla::Acks;
-use ottla::config::{CLIENT_ID_MAX, ClientId};
+use ottla::config::CLIENT_ID_MAX;
 
 use crate::clock::{span, std_span};
 use crate::connector::{Connector, TcpConnector};
@@ -15,6 +15,7 @@ use crate::producer::Producer;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
     pub(crate) core: ottla::Config,
+    pub(crate) client_id: String,
     pub(crate) bootstrap: Vec<(String, u16)>,
     pub(crate) buffer_memory: u64,
     pub(crate) max_block: Duration,
@@ -31,6 +32,12 @@ impl Config {
     #[must_use]
     pub const fn core(&self) -> &ottla::Config {
         &self.core
+    }
+
+    /// `client.id`.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.client_id
     }
 
     /// The addresses to begin with, host and port.
@@ -270,12 +277,9 @@ impl Builder {
     pub fn config(mut self) -> Result<Config, ConfigError> {
         let bootstrap = self.addresses();
         self.derive();
-        match ClientId::new(&self.client_id) {
-            Some(id) => self.core.client_id = id,
-            None => self.fault(
-                "client.id",
-                format!("{} bytes are more than {CLIENT_ID_MAX}", self.client_id.len()),
-            ),
+        let length = self.client_id.len();
+        if length > CLIENT_ID_MAX {
+            self.fault("client.id", format!("{length} bytes are more than {CLIENT_ID_MAX}"));
         }
         if self.core.connection_setup_timeout == ottla::Duration::ZERO {
             self.fault("socket.connection.setup.timeout.ms", "must be above 0");
@@ -291,6 +295,7 @@ impl Builder {
         self.warn();
         Ok(Config {
             core: self.core,
+            client_id: self.client_id,
             bootstrap,
             buffer_memory: self.buffer_memory,
             max_block: self.max_block,

@@ -378,7 +378,7 @@ impl Core {
 
 impl fmt::Debug for Producer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = String::from_utf8_lossy(self.config().core.client_id.as_bytes());
+        let id = self.config().client_id();
         f.debug_struct("Producer").field("client_id", &id).finish_non_exhaustive()
     }
 }

@@ -75,8 +75,10 @@ impl Shared {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let clock = Clock::start();
         let memory = Growable::new(config.buffer_memory);
-        let mut producer = ottla::Producer::new(memory, config.core.clone(), seed);
+        let mut producer = ottla::Producer::new(memory, config.core, seed);
         producer.set_wall_clock(clock.now(), Clock::unix_millis());
+        let named = producer.set_client_id(&config.client_id);
+        debug_assert!(named, "its length was checked with the configuration");
         for (host, port) in &config.bootstrap {
             // Lengths were checked with the configuration, and the table grows.
             let added = producer.bootstrap(host, *port);

@@ -113,15 +113,13 @@ pub struct PartitionSlot {
     pub(crate) heap_place: u32,
 }
 
-/// Longest host name that is kept, in bytes. DNS allows 253.
-pub(crate) const HOST_MAX: usize = 255;
-
 /// A broker: one of the bootstrap addresses, or a leader.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct BrokerSlot {
     /// Id in the cluster; none for a bootstrap address.
     pub(crate) id: Option<i32>,
-    pub(crate) host: heapless::Vec<u8, HOST_MAX, u8>,
+    /// Bytes of its host name, which stands in [`crate::memory::Memory::hosts`].
+    pub(crate) host_length: u8,
     pub(crate) port: u16,
     pub(crate) used: bool,
     /// A link is wanted.
@@ -214,7 +212,7 @@ impl PartitionSlot {
 impl BrokerSlot {
     pub(crate) const EMPTY: Self = Self {
         id: None,
-        host: heapless::Vec::new(),
+        host_length: 0,
         port: 0,
         used: false,
         wanted: false,
@@ -257,4 +255,9 @@ pub(crate) struct Pools {
     pub(crate) topics: Pool,
     pub(crate) partitions: Pool,
     pub(crate) brokers: Pool,
+}
+
+impl Pools {
+    pub(crate) const EMPTY: Self =
+        Self { topics: Pool::EMPTY, partitions: Pool::EMPTY, brokers: Pool::EMPTY };
 }

@@ -56,9 +56,9 @@ impl Body {
     }
 }
 
-/// State of the stream of answers. All zero: between two frames.
+/// Where a link stands in its stream of answers. All zero: between two frames.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Receive {
+pub struct Receive {
     pub(crate) stage: ReceiveStage,
     pub(crate) frame: Frame,
     pub(crate) body: Body,

@@ -14,7 +14,8 @@ mod input;
 mod output;
 mod slots;
 
-pub(crate) use input::{Body, Matching, Receive, ReceiveStage};
+pub use input::Receive;
+pub(crate) use input::{Body, Matching, ReceiveStage};
 pub(crate) use output::{Cursor, Part, Pieces, SCRATCH};
 pub use slots::{Link, LinkId, LinkSlot, RequestId, RequestSlot};
 pub(crate) use slots::{LinkState, NO_VERSION, Negotiation};
@@ -84,6 +85,8 @@ pub(crate) enum Order {
 }
 
 impl Links {
+    pub(crate) const EMPTY: Self = Self { links: Pool::EMPTY, requests: Pool::EMPTY, pending: 0 };
+
     /// Takes a link for `broker`. `None`: the table is full.
     pub(crate) fn open(
         &mut self,

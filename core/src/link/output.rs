@@ -14,6 +14,9 @@ use crate::wire::write::{Put, Writer};
 /// name of 249 with what stands around it.
 pub(crate) const SCRATCH: usize = 320;
 
+/// `client.id` of a producer that was given none.
+const DEFAULT_CLIENT_ID: &[u8] = b"ottla";
+
 #[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Part {
     #[default]
@@ -38,8 +41,10 @@ pub(crate) struct Cursor {
 }
 
 /// What all requests of a client have in common.
-pub(crate) struct Pieces<'c> {
-    pub(crate) client_id: &'c [u8],
+#[derive(Copy, Clone)]
+pub(crate) struct Pieces {
+    /// Where `client.id` stands among the names, and how long it is; 0: the default.
+    pub(crate) client_id: (u32, u8),
     pub(crate) acks: i16,
     pub(crate) timeout_ms: i32,
     pub(crate) create_topics: bool,
@@ -70,7 +75,16 @@ fn next_asked(memory: &Memory<'_>, number: u32) -> u32 {
     0
 }
 
-impl Pieces<'_> {
+impl Pieces {
+    fn client_id<'m>(&self, memory: &'m Memory<'_>) -> &'m [u8] {
+        let (from, length) = self.client_id;
+        let from = from as usize;
+        match memory.names.get(from..from.saturating_add(usize::from(length))) {
+            Some(name) if length > 0 => name,
+            _ => DEFAULT_CLIENT_ID,
+        }
+    }
+
     /// Length of the part at `cursor`, written into `scratch` if it is not a batch. A batch
     /// comes with its block.
     pub(crate) fn part(
@@ -89,7 +103,8 @@ impl Pieces<'_> {
         match (request.api, cursor.part) {
             (_, Part::Head) => {
                 out.int32(request.length.cast_signed());
-                request_header(&mut out, request.api, version, request.correlation, self.client_id);
+                let id = self.client_id(memory);
+                request_header(&mut out, request.api, version, request.correlation, id);
                 match request.api {
                     Api::Produce => produce::request_start(
                         &mut out,

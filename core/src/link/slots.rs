@@ -1,6 +1,6 @@
 //! The slots of links and requests.
 
-use super::{Cursor, Reason, Receive};
+use super::{Cursor, Reason};
 use crate::memory::{BatchId, BrokerId, id};
 use crate::message::Api;
 use crate::time::Instant;
@@ -103,7 +103,6 @@ pub struct LinkSlot {
     /// Bytes of requests that are over and were lent, but are not taken yet.
     pub(crate) ahead: u32,
     pub(crate) next_correlation: i32,
-    pub(crate) receive: Receive,
     /// Version of each API of [`Api::ALL`], in that order.
     pub(crate) versions: [i8; 5],
     pub(crate) throttled_until: Instant,
@@ -145,7 +144,6 @@ impl LinkSlot {
         taken: Cursor::NONE,
         ahead: 0,
         next_correlation: 0,
-        receive: Receive::EMPTY,
         versions: [0; 5],
         throttled_until: Instant::ZERO,
         deadline: None,

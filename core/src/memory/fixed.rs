@@ -1,8 +1,8 @@
 //! Memory in arrays: nothing is ever allocated, and everything lands in `.bss`.
 
 use super::{
-    BatchSlot, BlockId, Blocks, BrokerSlot, LinkSlot, Memory, Owner, PartitionId, PartitionSlot,
-    RequestSlot, Table, TopicId, TopicSlot,
+    BatchSlot, BlockId, Blocks, BrokerSlot, HOST_MAX, LinkSlot, Memory, Owner, PartitionId,
+    PartitionSlot, Receive, RequestSlot, Table, TopicId, TopicSlot,
 };
 
 /// `BLOCKS` blocks of `SIZE` bytes.
@@ -57,6 +57,7 @@ pub struct Fixed<
     const REQUESTS: usize,
     const LINKS: usize,
     const BROKERS: usize,
+    const HOST: usize,
     const NAMES: usize,
     const BLOCKS: usize,
     const SIZE: usize,
@@ -67,7 +68,9 @@ pub struct Fixed<
     batches: [BatchSlot; BATCHES],
     requests: [RequestSlot; REQUESTS],
     links: [LinkSlot; LINKS],
+    receives: [Receive; LINKS],
     brokers: [BrokerSlot; BROKERS],
+    hosts: [[u8; HOST]; BROKERS],
     names: [u8; NAMES],
     timers: [PartitionId; PARTITIONS],
     partition_index: [PartitionId; PARTITIONS],
@@ -104,10 +107,11 @@ impl<
     const REQUESTS: usize,
     const LINKS: usize,
     const BROKERS: usize,
+    const HOST: usize,
     const NAMES: usize,
     const BLOCKS: usize,
     const SIZE: usize,
-> Fixed<TOPICS, PARTITIONS, BATCHES, REQUESTS, LINKS, BROKERS, NAMES, BLOCKS, SIZE>
+> Fixed<TOPICS, PARTITIONS, BATCHES, REQUESTS, LINKS, BROKERS, HOST, NAMES, BLOCKS, SIZE>
 {
     /// Empty memory.
     #[must_use]
@@ -115,6 +119,7 @@ impl<
         const {
             assert!(TOPICS > 0 && PARTITIONS > 0 && BATCHES > 0 && REQUESTS > 0);
             assert!(LINKS > 0 && BROKERS > 0 && NAMES > 0 && BLOCKS > 0);
+            assert!(HOST > 0 && HOST <= HOST_MAX);
             assert!(SIZE > crate::record::layout::HEADER as usize && SIZE < u32::MAX as usize);
         }
         Self {
@@ -124,7 +129,9 @@ impl<
             batches: [BatchSlot::EMPTY; BATCHES],
             requests: [RequestSlot::EMPTY; REQUESTS],
             links: [const { LinkSlot::EMPTY }; LINKS],
+            receives: [const { Receive::EMPTY }; LINKS],
             brokers: [const { BrokerSlot::EMPTY }; BROKERS],
+            hosts: [[0; HOST]; BROKERS],
             names: [0; NAMES],
             timers: [PartitionId::NONE; PARTITIONS],
             partition_index: [PartitionId::NONE; PARTITIONS],
@@ -141,10 +148,12 @@ impl<
     const REQUESTS: usize,
     const LINKS: usize,
     const BROKERS: usize,
+    const HOST: usize,
     const NAMES: usize,
     const BLOCKS: usize,
     const SIZE: usize,
-> Default for Fixed<TOPICS, PARTITIONS, BATCHES, REQUESTS, LINKS, BROKERS, NAMES, BLOCKS, SIZE>
+> Default
+    for Fixed<TOPICS, PARTITIONS, BATCHES, REQUESTS, LINKS, BROKERS, HOST, NAMES, BLOCKS, SIZE>
 {
     fn default() -> Self {
         Self::new()
@@ -158,10 +167,12 @@ impl<
     const REQUESTS: usize,
     const LINKS: usize,
     const BROKERS: usize,
+    const HOST: usize,
     const NAMES: usize,
     const BLOCKS: usize,
     const SIZE: usize,
-> Owner for Fixed<TOPICS, PARTITIONS, BATCHES, REQUESTS, LINKS, BROKERS, NAMES, BLOCKS, SIZE>
+> Owner
+    for Fixed<TOPICS, PARTITIONS, BATCHES, REQUESTS, LINKS, BROKERS, HOST, NAMES, BLOCKS, SIZE>
 {
     fn memory(&mut self) -> Memory<'_> {
         Memory {
@@ -172,6 +183,8 @@ impl<
             links: Table::new(&mut self.nobody.link, &mut self.links),
             brokers: Table::new(&mut self.nobody.broker, &mut self.brokers),
             names: &mut self.names,
+            hosts: self.hosts.as_flattened_mut(),
+            receives: &mut self.receives,
             timers: &mut self.timers,
             partition_index: &mut self.partition_index,
             topic_index: &mut self.topic_index,
@@ -187,7 +200,7 @@ impl<
 ///     /// Memory of a sensor node: about 30 KiB.
 ///     pub Node {
 ///         topics: 2, partitions: 8, batches: 12, requests: 6, links: 2, brokers: 4,
-///         names: 64, blocks: 12, block_size: 2048,
+///         host: 64, names: 64, blocks: 12, block_size: 2048,
 ///     }
 /// }
 /// static MEMORY: std::sync::Mutex<Node> = std::sync::Mutex::new(Node::new());
@@ -197,12 +210,12 @@ macro_rules! fixed {
     ($(#[$doc:meta])* $visibility:vis $name:ident {
         topics: $topics:expr, partitions: $partitions:expr, batches: $batches:expr,
         requests: $requests:expr, links: $links:expr, brokers: $brokers:expr,
-        names: $names:expr, blocks: $blocks:expr, block_size: $size:expr $(,)?
+        host: $host:expr, names: $names:expr, blocks: $blocks:expr, block_size: $size:expr $(,)?
     }) => {
         $(#[$doc])*
         $visibility type $name = $crate::memory::Fixed<
             { $topics }, { $partitions }, { $batches }, { $requests }, { $links },
-            { $brokers }, { $names }, { $blocks }, { $size },
+            { $brokers }, { $host }, { $names }, { $blocks }, { $size },
         >;
     };
 }

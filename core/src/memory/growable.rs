@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use super::fixed::Nobody;
 use super::{
-    BatchSlot, BlockId, Blocks, BrokerSlot, LinkSlot, Memory, Owner, PartitionId, PartitionSlot,
-    RequestSlot, Table, TopicId, TopicSlot,
+    BatchSlot, BlockId, Blocks, BrokerSlot, HOST_MAX, LinkSlot, Memory, Owner, PartitionId,
+    PartitionSlot, Receive, RequestSlot, Table, TopicId, TopicSlot,
 };
 use crate::error::Full;
 
@@ -157,7 +157,9 @@ pub struct Growable {
     batches: Vec<BatchSlot>,
     requests: Vec<RequestSlot>,
     links: Vec<LinkSlot>,
+    receives: Vec<Receive>,
     brokers: Vec<BrokerSlot>,
+    hosts: Vec<u8>,
     names: Vec<u8>,
     timers: Vec<PartitionId>,
     partition_index: Vec<PartitionId>,
@@ -197,7 +199,9 @@ impl Growable {
             batches: alloc::vec![BatchSlot::default(); 128],
             requests: alloc::vec![RequestSlot::default(); 32],
             links: alloc::vec![LinkSlot::default(); 4],
+            receives: alloc::vec![Receive::default(); 4],
             brokers: alloc::vec![BrokerSlot::default(); 8],
+            hosts: alloc::vec![0; 8 * HOST_MAX],
             names: alloc::vec![0; 512],
             timers: alloc::vec![PartitionId::NONE; 64],
             partition_index: alloc::vec![PartitionId::NONE; 64],
@@ -242,6 +246,8 @@ impl Owner for Growable {
             links: Table::new(&mut self.nobody.link, &mut self.links),
             brokers: Table::new(&mut self.nobody.broker, &mut self.brokers),
             names: &mut self.names,
+            hosts: &mut self.hosts,
+            receives: &mut self.receives,
             timers: &mut self.timers,
             partition_index: &mut self.partition_index,
             topic_index: &mut self.topic_index,
@@ -270,8 +276,16 @@ impl Owner for Growable {
             }
             Full::Batches => double(&mut self.batches, ceiling::BATCHES),
             Full::Requests => double(&mut self.requests, ceiling::REQUESTS),
-            Full::Links => double(&mut self.links, ceiling::LINKS),
-            Full::Brokers => double(&mut self.brokers, ceiling::BROKERS),
+            Full::Links => {
+                let grown = double(&mut self.links, ceiling::LINKS);
+                self.receives.resize(self.links.len(), Receive::default());
+                grown
+            }
+            Full::Brokers => {
+                let grown = double(&mut self.brokers, ceiling::BROKERS);
+                self.hosts.resize(self.brokers.len().saturating_mul(HOST_MAX), 0);
+                grown
+            }
             Full::Names => double(&mut self.names, ceiling::NAMES),
             Full::Memory => false,
         }

@@ -64,6 +64,8 @@ impl Memory<'_> {
 }
 
 impl Heap {
+    pub(crate) const EMPTY: Self = Self { length: 0 };
+
     /// The earliest timer.
     pub(crate) fn first(&self, memory: &Memory<'_>) -> Option<(PartitionId, Instant)> {
         if self.length == 0 { None } else { Some(memory.timer_at(0)) }

@@ -1,6 +1,8 @@
 //! Finding topics and partitions: chains of slots in buckets.
 
-use super::{Memory, PartitionId, TopicId};
+use core::ops::Range;
+
+use super::{BrokerId, Memory, PartitionId, TopicId};
 
 /// FNV-1a, 32 bits, for names.
 pub(crate) fn hash_name(name: &[u8]) -> u32 {
@@ -22,6 +24,17 @@ impl Memory<'_> {
         let slot = &self.topics[topic];
         let from = slot.name_at as usize;
         self.names.get(from..from.saturating_add(usize::from(slot.name_length))).unwrap_or(&[])
+    }
+
+    /// Bytes that there are for each broker's host name.
+    pub(crate) fn host_room(&self) -> usize {
+        self.hosts.len().checked_div(self.brokers.capacity() as usize).unwrap_or(0)
+    }
+
+    /// Where a broker's host name stands among [`Memory::hosts`].
+    pub(crate) fn host_range(&self, broker: BrokerId) -> Range<usize> {
+        let from = broker.index().saturating_mul(self.host_room());
+        from..from.saturating_add(usize::from(self.brokers[broker].host_length))
     }
 
     pub(crate) fn find_topic(&self, name: &[u8]) -> TopicId {

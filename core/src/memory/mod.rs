@@ -10,8 +10,9 @@
 //! | partitions | [`PartitionSlot`] | 168 | an idle one is freed after an epoch bump (R10), else `produce` is refused |
 //! | batches | [`BatchSlot`] | 184 | `produce` is refused |
 //! | requests | [`RequestSlot`] | 32 | sending waits |
-//! | links | [`LinkSlot`] | 472 | an idle link is closed, else connecting waits |
-//! | brokers | [`BrokerSlot`] | 320 | a broker that leads nothing is forgotten, else it is asked for again |
+//! | links | [`LinkSlot`] and [`Receive`] | 112 + 360 | an idle link is closed, else connecting waits |
+//! | brokers | [`BrokerSlot`] | 64 | a broker that leads nothing is forgotten, else it is asked for again |
+//! | hosts | bytes of a broker's host name | 1 | the broker cannot be used: [`crate::Event::HostTooLong`] |
 //! | names | bytes | 1 | `topic` is refused |
 //! | blocks | bytes | | `produce` is refused, and every open batch is due now (R16) |
 //!
@@ -39,7 +40,7 @@ pub use table::Table;
 
 pub use crate::cluster::{BrokerId, BrokerSlot, PartitionId, PartitionSlot, TopicId, TopicSlot};
 use crate::error::Full;
-pub use crate::link::{LinkId, LinkSlot, RequestId, RequestSlot};
+pub use crate::link::{LinkId, LinkSlot, Receive, RequestId, RequestSlot};
 pub use crate::producer::{BatchId, BatchSlot};
 
 /// All memory of a machine, lent for one call.
@@ -59,6 +60,10 @@ pub struct Memory<'m> {
     pub brokers: Table<'m, BrokerSlot>,
     /// Topic names, one after another.
     pub names: &'m mut [u8],
+    /// Host names of brokers, an equal share for each.
+    pub hosts: &'m mut [u8],
+    /// Where links stand in their streams of answers; as long as `links`.
+    pub receives: &'m mut [Receive],
     /// Timers of partitions; as long as `partitions`.
     pub timers: &'m mut [PartitionId],
     /// Buckets to find a partition by topic and number.
@@ -80,6 +85,9 @@ pub trait Owner {
         false
     }
 }
+
+/// Longest host name of a broker, in bytes. DNS allows 253.
+pub const HOST_MAX: usize = 255;
 
 /// Declares a slot number: 0 is none, so that an empty slot is all zero bits.
 macro_rules! id {
@@ -153,8 +161,9 @@ mod tests {
             size_of::<BatchSlot>(),
             size_of::<RequestSlot>(),
             size_of::<LinkSlot>(),
+            size_of::<Receive>(),
             size_of::<BrokerSlot>(),
         ];
-        assert_eq!(sizes, [60, 168, 184, 32, 472, 320]);
+        assert_eq!(sizes, [60, 168, 184, 32, 112, 360, 64]);
     }
 }

@@ -17,6 +17,9 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
+    /// Everything is free.
+    pub(crate) const EMPTY: Self = Self { free: 0, high: 0, used: 0 };
+
     /// Takes a slot, in its empty state. `None`: the table is full.
     pub(crate) fn take<S: Slot>(&mut self, table: &mut Table<'_, S>) -> Option<u32> {
         let number = if self.free != 0 {

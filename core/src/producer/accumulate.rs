@@ -46,21 +46,38 @@ impl Machine {
         Ok(Topic { id: topic })
     }
 
+    /// Sets `client.id`; what it was before is not used any more. False if the names are full.
+    pub(crate) fn set_client_id(&mut self, memory: &mut Memory<'_>, id: &str) -> bool {
+        let Ok(length) = u8::try_from(id.len()) else { return false };
+        let Some(at) = self.add_name(memory, id.as_bytes()) else { return false };
+        self.client_id_at = at;
+        self.client_id_length = length;
+        true
+    }
+
+    /// Keeps a name: where.
+    fn add_name(&mut self, memory: &mut Memory<'_>, name: &[u8]) -> Option<u32> {
+        let at = self.names_used;
+        let room = memory.names.get_mut(at as usize..)?;
+        copy(room.get_mut(..name.len())?, name);
+        self.names_used = at.saturating_add(name.len() as u32);
+        Some(at)
+    }
+
     fn add_topic(&mut self, memory: &mut Memory<'_>, name: &[u8]) -> Result<TopicId, Refused> {
-        let from = self.names_used as usize;
-        let room = memory.names.get_mut(from..from.saturating_add(name.len()));
-        let Some(room) = room else { return Err(Refused::Full(Full::Names)) };
-        let Some(number) = self.pools.topics.take(&mut memory.topics) else {
+        if !self.pools.topics.has_room(&memory.topics) {
             return Err(Refused::Full(Full::Topics));
+        }
+        let Some(at) = self.add_name(memory, name) else {
+            return Err(Refused::Full(Full::Names));
         };
-        copy(room, name);
+        let number = self.pools.topics.take(&mut memory.topics).unwrap_or(0);
         let topic = TopicId::from_number(number);
         let slot = &mut memory.topics[topic];
-        slot.name_at = self.names_used;
+        slot.name_at = at;
         slot.name_length = name.len() as u8;
         slot.hash = hash_name(name);
         slot.wanted = true;
-        self.names_used = self.names_used.saturating_add(name.len() as u32);
         memory.index_topic(topic);
         self.request_news();
         Ok(topic)

@@ -8,7 +8,7 @@ use crate::error::Fault;
 use crate::link::{
     Body, Link, LinkId, LinkState, Matching, Reason, Receive, ReceiveStage, RequestId,
 };
-use crate::memory::Memory;
+use crate::memory::{Memory, Perhaps};
 use crate::message::{Api, ErrorCode, Step, api_versions, produce};
 use crate::time::{Duration, Instant};
 use crate::wire::input::Input;
@@ -28,14 +28,17 @@ impl Machine {
         memory.links[id].active_at = self.now;
         self.counters.bytes_received =
             self.counters.bytes_received.wrapping_add(bytes.len() as u64);
-        let mut receive = core::mem::take(&mut memory.links[id].receive);
-        let result = self.receive(memory, link, id, &mut receive, bytes);
-        // The link may have ended meanwhile; its slot is then another's.
-        if self.links.resolve(memory, link).is_some() {
-            memory.links[id].receive = receive;
-            if let Err(fault) = result {
-                self.end_link(memory, id, Reason::Fault(fault), false);
-            }
+        // Taken out of the memory while the rest of it is worked on.
+        let receives = core::mem::take(&mut memory.receives);
+        let result = match receives.get_mut(id.index()) {
+            Some(receive) => self.receive(memory, link, id, receive, bytes),
+            None => Ok(()),
+        };
+        memory.receives = receives;
+        if let Err(fault) = result
+            && self.links.resolve(memory, link).is_some()
+        {
+            self.end_link(memory, id, Reason::Fault(fault), false);
         }
         self.maintain(memory);
     }
@@ -361,7 +364,7 @@ impl Machine {
             if self.links.push(memory, link, Api::ApiVersions, version).is_some() {
                 self.measure_last(memory, link);
             } else {
-                self.full = Some(crate::error::Full::Requests);
+                self.full = Perhaps::Yes(crate::error::Full::Requests);
             }
             return Ok(());
         }

@@ -2,8 +2,8 @@
 
 use super::machine::Machine;
 use super::outcome::{Broker, Event};
-use crate::link::{Link, LinkId, LinkState, Negotiation, Order, Reason};
-use crate::memory::{BrokerId, Memory};
+use crate::link::{Link, LinkId, LinkState, Negotiation, Order, Reason, Receive};
+use crate::memory::{BrokerId, Memory, Perhaps};
 use crate::message::Api;
 use crate::time::{Duration, Instant};
 
@@ -29,11 +29,14 @@ impl Machine {
         slot.state = LinkState::Negotiating;
         slot.deadline = None;
         slot.active_at = self.now;
+        if let Some(receive) = memory.receives.get_mut(link.index()) {
+            *receive = Receive::EMPTY;
+        }
         let version = memory.brokers[slot.broker].negotiation.version();
         if self.links.push(memory, link, Api::ApiVersions, version).is_some() {
             self.measure_last(memory, link);
         } else {
-            self.full = Some(crate::error::Full::Requests);
+            self.full = Perhaps::Yes(crate::error::Full::Requests);
             self.end_link(memory, link, Reason::Replaced, false);
         }
         self.maintain(memory);
@@ -56,7 +59,7 @@ impl Machine {
     /// Sets the length of the request at the end of a link's queue.
     pub(super) fn measure_last(&mut self, memory: &mut Memory<'_>, link: LinkId) {
         let request = memory.links[link].last;
-        let length = Self::pieces(&self.config).measure(memory, request, &mut self.scratch);
+        let length = self.pieces().measure(memory, request, &mut self.scratch);
         memory.requests[request].length = length;
     }
 
@@ -183,13 +186,13 @@ impl Machine {
     pub(super) fn connect(&mut self, memory: &mut Memory<'_>, broker: BrokerId) -> bool {
         if !self.has_request(memory) {
             // Its first request would find no slot.
-            self.full = Some(crate::error::Full::Requests);
+            self.full = Perhaps::Yes(crate::error::Full::Requests);
             return false;
         }
         if !self.links.links.has_room(&memory.links) {
             let spare = self.open_links(memory).find(|link| self.is_spare(memory, *link));
             let Some(spare) = spare else {
-                self.full = Some(crate::error::Full::Links);
+                self.full = Perhaps::Yes(crate::error::Full::Links);
                 return false;
             };
             self.end_link(memory, spare, Reason::Replaced, false);

@@ -1,11 +1,13 @@
 //! Metadata and the producer id: what any broker can be asked for.
 
 use super::machine::Machine;
+use super::outcome::{Broker, Event};
 use crate::cluster::{BrokerSlot, TopicSlot, TopicState, flag};
 use crate::error::Full;
 use crate::identity::Identity;
-use crate::memory::{BrokerId, Memory, PartitionId, TopicId};
+use crate::memory::{BrokerId, HOST_MAX, Memory, PartitionId, Perhaps, TopicId};
 use crate::message::{Api, ErrorCode, init_producer_id, metadata};
+use crate::wire::write::copy;
 
 impl Machine {
     /// Metadata is needed, as soon as back-off allows.
@@ -43,7 +45,7 @@ impl Machine {
                     self.refresh.in_flight = true;
                     self.refresh.needed = false;
                 }
-                None => self.full = Some(Full::Requests),
+                None => self.full = Perhaps::Yes(Full::Requests),
             }
         }
         let due = |needed: bool, in_flight: bool, at| needed && !in_flight && at <= self.now;
@@ -54,7 +56,7 @@ impl Machine {
                     self.measure_last(memory, link);
                     self.acquire.in_flight = true;
                 }
-                None => self.full = Some(Full::Requests),
+                None => self.full = Perhaps::Yes(Full::Requests),
             }
         }
     }
@@ -107,9 +109,7 @@ impl Machine {
     /// A broker's address. Kept if the broker is known, or while there is room: the broker that
     /// leads nothing makes room. Once leaders did not fit, only leaders are kept.
     pub(super) fn broker_item(&mut self, memory: &mut Memory<'_>, id: i32, host: &[u8], port: i32) {
-        let (Ok(host), Ok(port)) = (heapless::Vec::from_slice(host), u16::try_from(port)) else {
-            return;
-        };
+        let Ok(port) = u16::try_from(port) else { return };
         let mut broker = self.find_broker(memory, id);
         if broker.is_none() {
             if self.refresh.leaders_only && !self.leads_anything(memory, id) {
@@ -122,18 +122,42 @@ impl Machine {
             memory.brokers[broker].id = Some(id);
             memory.brokers[broker].used = true;
         }
-        let slot = &mut memory.brokers[broker];
-        if slot.host != host || slot.port != port {
-            slot.host = host;
-            slot.port = port;
-            slot.failures = 0;
-            slot.retry_at = self.now;
+        self.set_address(memory, broker, host, port);
+    }
+
+    /// Keeps an address. A host name that is too long is told, and nothing can connect to it.
+    fn set_address(
+        &mut self,
+        memory: &mut Memory<'_>,
+        broker: BrokerId,
+        host: &[u8],
+        port: u16,
+    ) -> bool {
+        let range = memory.host_range(broker);
+        let same = memory.hosts.get(range.clone()) == Some(host);
+        let fits = host.len() <= memory.host_room().min(HOST_MAX);
+        if same && memory.brokers[broker].port == port {
+            return true;
         }
+        if let Some(room) = memory.hosts.get_mut(range.start..)
+            && fits
+        {
+            copy(room, host);
+        }
+        let slot = &mut memory.brokers[broker];
+        slot.host_length = if fits { host.len() as u8 } else { 0 };
+        slot.port = port;
+        slot.failures = 0;
+        slot.retry_at = self.now;
+        if !fits {
+            self.notice(Event::HostTooLong(Broker { id: broker }));
+        }
+        fits
     }
 
     fn take_broker(&mut self, memory: &mut Memory<'_>) -> BrokerId {
         if !self.pools.brokers.has_room(&memory.brokers) {
-            self.full = Some(Full::Brokers);
+            self.full = Perhaps::Yes(Full::Brokers);
             let spare = |broker: &BrokerId| {
                 let slot: &BrokerSlot = &memory.brokers[*broker];
                 slot.id.is_some() && slot.leads == 0 && slot.link.is_none() && !slot.wanted
@@ -146,14 +170,14 @@ impl Machine {
 
     /// Adds an address to begin with. False if the table is full or the name too long.
     pub(crate) fn bootstrap(&mut self, memory: &mut Memory<'_>, host: &str, port: u16) -> bool {
-        let Ok(host) = heapless::Vec::from_slice(host.as_bytes()) else { return false };
-        let number = self.pools.brokers.take(&mut memory.brokers);
-        let Some(number) = number else { return false };
-        let slot = &mut memory.brokers[BrokerId::from_number(number)];
-        slot.used = true;
-        slot.host = host;
-        slot.port = port;
-        true
+        let host = host.as_bytes();
+        if host.len() > memory.host_room().min(HOST_MAX) {
+            return false;
+        }
+        let Some(number) = self.pools.brokers.take(&mut memory.brokers) else { return false };
+        let broker = BrokerId::from_number(number);
+        memory.brokers[broker].used = true;
+        self.set_address(memory, broker, host, port)
     }
 
     pub(super) fn find_broker(&self, memory: &Memory<'_>, id: i32) -> BrokerId {
@@ -369,7 +393,7 @@ impl Machine {
             // No id at all: nothing may be sent under it. R9.
             self.acquire_failed();
         } else if code.is_success() {
-            self.acquire = super::machine::Acquire::default();
+            self.acquire = super::machine::Acquire::EMPTY;
             self.identity = Some(Identity { id: answer.producer_id, epoch: answer.producer_epoch });
         } else if code.is_retriable() {
             self.acquire_failed();

@@ -90,7 +90,7 @@ impl Machine {
         match self.phase {
             Phase::Closed => return,
             Phase::Closing(earlier) => self.phase = Phase::Closing(earlier.min(deadline)),
-            Phase::Running => self.phase = Phase::Closing(deadline),
+            Phase::Unstarted | Phase::Running => self.phase = Phase::Closing(deadline),
         }
         self.make_all_due(memory);
         if deadline <= self.now {

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::error::Full;
 use crate::identity::Identity;
 use crate::link::{LinkId, Links, Pieces, SCRATCH};
-use crate::memory::{BrokerId, Heap, Memory, Pool, TopicId};
+use crate::memory::{BrokerId, Heap, Memory, Perhaps, Pool, TopicId};
 use crate::message::ErrorCode;
 use crate::random::Random;
 use crate::time::{Duration, Instant};
@@ -17,7 +17,9 @@ const NOTICES: usize = 8;
 
 #[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Phase {
+    /// Has no settings yet; nothing is accepted.
     #[default]
+    Unstarted,
     Running,
     /// No record is accepted; at the instant everything left gets its outcome.
     Closing(Instant),
@@ -26,7 +28,7 @@ pub(super) enum Phase {
 }
 
 /// Where the producer stands with metadata.
-#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Refresh {
     pub(super) needed: bool,
     pub(super) in_flight: bool,
@@ -43,13 +45,32 @@ pub(super) struct Refresh {
     pub(super) leaders_only: bool,
 }
 
+impl Refresh {
+    const EMPTY: Self = Self {
+        needed: false,
+        in_flight: false,
+        retry_at: Instant::ZERO,
+        failures: 0,
+        done_at: None,
+        topic: TopicId::NONE,
+        recreated: false,
+        incomplete: false,
+        leaders_only: false,
+    };
+}
+
 /// Where the producer stands with its id.
-#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Acquire {
     pub(super) needed: bool,
     pub(super) in_flight: bool,
     pub(super) retry_at: Instant,
     pub(super) failures: u8,
+}
+
+impl Acquire {
+    pub(super) const EMPTY: Self =
+        Self { needed: false, in_flight: false, retry_at: Instant::ZERO, failures: 0 };
 }
 
 /// A producer without its memory. No generics and no lifetimes: compiled once.
@@ -66,6 +87,9 @@ pub(crate) struct Machine {
     pub(super) batches: Pool,
     pub(super) timers: Heap,
     pub(super) names_used: u32,
+    /// Where `client.id` stands among the names; without one there is a default.
+    pub(super) client_id_at: u32,
+    pub(super) client_id_length: u8,
     pub(super) identity: Option<Identity>,
     pub(super) acquire: Acquire,
     pub(super) refresh: Refresh,
@@ -88,7 +112,7 @@ pub(crate) struct Machine {
     pub(super) closed_told: bool,
     pub(super) fatal_told: bool,
     /// What the last call lacked; the owner may enlarge it.
-    pub(super) full: Option<Full>,
+    pub(super) full: Perhaps<Full>,
     /// When the next address may be tried while none answers; and the one tried last.
     pub(super) contact_at: Instant,
     pub(super) contact_last: BrokerId,
@@ -102,41 +126,51 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn new(config: Config, seed: u64) -> Self {
-        Self {
-            config,
-            now: Instant::ZERO,
-            wall: None,
-            random: Random::new(seed),
-            links: Links::default(),
-            pools: Pools::default(),
-            batches: Pool::default(),
-            timers: Heap::default(),
-            names_used: 0,
-            identity: None,
-            acquire: Acquire::default(),
-            refresh: Refresh::default(),
-            live_first: BatchId::NONE,
-            live_last: BatchId::NONE,
-            event_first: BatchId::NONE,
-            event_last: BatchId::NONE,
-            shown: BatchId::NONE,
-            notices: heapless::Deque::new(),
-            topic_events: 0,
-            serial: 0,
-            due_serial: 0,
-            phase: Phase::Running,
-            fatal: None,
-            closed_told: false,
-            fatal_told: false,
-            full: None,
-            contact_at: Instant::ZERO,
-            contact_last: BrokerId::NONE,
-            wanted: 0,
-            armed: None,
-            gathering: 0,
-            scratch: [0; SCRATCH],
-            counters: super::Counters::default(),
+    /// A machine that was not started: all zero bits.
+    pub(super) const EMPTY: Self = Self {
+        config: Config::ZERO,
+        now: Instant::ZERO,
+        wall: None,
+        random: Random::new(0),
+        links: Links::EMPTY,
+        pools: Pools::EMPTY,
+        batches: Pool::EMPTY,
+        timers: Heap::EMPTY,
+        names_used: 0,
+        client_id_at: 0,
+        client_id_length: 0,
+        identity: None,
+        acquire: Acquire::EMPTY,
+        refresh: Refresh::EMPTY,
+        live_first: BatchId::NONE,
+        live_last: BatchId::NONE,
+        event_first: BatchId::NONE,
+        event_last: BatchId::NONE,
+        shown: BatchId::NONE,
+        notices: heapless::Deque::new(),
+        topic_events: 0,
+        serial: 0,
+        due_serial: 0,
+        phase: Phase::Unstarted,
+        fatal: None,
+        closed_told: false,
+        fatal_told: false,
+        full: Perhaps::No,
+        contact_at: Instant::ZERO,
+        contact_last: BrokerId::NONE,
+        wanted: 0,
+        armed: None,
+        gathering: 0,
+        scratch: [0; SCRATCH],
+        counters: super::Counters::ZERO,
+    };
+
+    /// Gives the machine its settings, once.
+    pub(super) fn start(&mut self, config: Config, seed: u64) {
+        if self.phase == Phase::Unstarted {
+            self.config = config;
+            self.random = Random::new(seed);
+            self.phase = Phase::Running;
         }
     }
 
@@ -145,14 +179,14 @@ impl Machine {
         self.now = self.now.max(now);
     }
 
-    /// What all requests have in common. Of the settings alone, so that the scratch buffer can be
-    /// written meanwhile.
-    pub(super) fn pieces(config: &Config) -> Pieces<'_> {
+    /// What all requests have in common.
+    pub(super) fn pieces(&self) -> Pieces {
         // A tenth less than the client's own patience, at most a second. R13.
+        let config = &self.config;
         let millis = config.request_timeout.as_millis();
         let less = (millis / 10).min(1_000);
         Pieces {
-            client_id: config.client_id.as_bytes(),
+            client_id: (self.client_id_at, self.client_id_length),
             acks: config.acks.wire(),
             timeout_ms: i32::try_from(millis.saturating_sub(less)).unwrap_or(i32::MAX),
             create_topics: config.auto_create_topics,
@@ -302,7 +336,7 @@ impl Machine {
 
     /// The table that the last call found full, for the owner to enlarge.
     pub(super) fn take_full(&mut self) -> Option<Full> {
-        self.full.take()
+        core::mem::take(&mut self.full).get()
     }
 
     /// Keeps a notice for the application; of more than the queue holds, the oldest goes.

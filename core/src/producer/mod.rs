@@ -57,6 +57,22 @@ pub struct Counters {
     pub bytes_received: u64,
 }
 
+impl Counters {
+    /// Nothing happened.
+    pub(crate) const ZERO: Self = Self {
+        written: 0,
+        not_written: 0,
+        unknown: 0,
+        requests: 0,
+        batches: 0,
+        batch_bytes: 0,
+        retries: 0,
+        bumps: 0,
+        bytes_sent: 0,
+        bytes_received: 0,
+    };
+}
+
 /// What the adapter has to do for its links.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum LinkAction<'a> {
@@ -99,11 +115,29 @@ pub struct Producer<O> {
     owner: O,
 }
 
+impl<O> Producer<O> {
+    /// A producer over `owner` without settings: it accepts nothing before
+    /// [`Producer::start`]. With [`crate::memory::Fixed`] it is all zero bits, so a `static` of
+    /// it takes no flash and is never on the stack.
+    #[must_use]
+    pub const fn unstarted(owner: O) -> Self {
+        Self { machine: Machine::EMPTY, owner }
+    }
+}
+
 impl<O: Owner> Producer<O> {
+    /// Gives a producer that was not started its settings; of several calls, the first counts.
+    /// As [`Producer::new`] otherwise.
+    pub fn start(&mut self, config: Config, seed: u64) {
+        self.machine.start(config, seed);
+    }
+
     /// A producer over `owner`. `seed`: the source of all randomness (jitter, choice of
     /// partitions); different in every process. The caller has looked at [`Config::problems`].
     pub fn new(owner: O, config: Config, seed: u64) -> Self {
-        Self { machine: Machine::new(config, seed), owner }
+        let mut producer = Self::unstarted(owner);
+        producer.start(config, seed);
+        producer
     }
 
     /// Calls the machine; if it lacked room in a table, lets the owner enlarge it afterwards and
@@ -133,8 +167,20 @@ impl<O: Owner> Producer<O> {
 
     // Application verbs.
 
+    /// Sets `client.id`: brokers log it and apply quotas by it; without it, it is `ottla`. False,
+    /// and nothing changes, if it is longer than [`crate::config::CLIENT_ID_MAX`] bytes or the
+    /// memory for names is full.
+    pub fn set_client_id(&mut self, id: &str) -> bool {
+        if self.machine.set_client_id(&mut self.owner.memory(), id) {
+            return true;
+        }
+        id.len() <= crate::config::CLIENT_ID_MAX
+            && self.owner.grow(Full::Names)
+            && self.machine.set_client_id(&mut self.owner.memory(), id)
+    }
+
     /// Adds an address to begin with (`bootstrap.servers`). False, and nothing is added, if the
-    /// table of brokers is full or the host longer than 255 bytes.
+    /// table of brokers is full or the host longer than the memory for one (`host`).
     pub fn bootstrap(&mut self, host: &str, port: u16) -> bool {
         if self.machine.bootstrap(&mut self.owner.memory(), host, port) {
             return true;
@@ -246,9 +292,12 @@ impl<O: Owner> Producer<O> {
     }
 
     fn address(&mut self, broker: crate::memory::BrokerId) -> Address<'_> {
-        let slot = self.owner.memory().brokers.into_slot(broker.number());
+        let memory = self.owner.memory();
+        let range = memory.host_range(broker);
+        let host = memory.hosts.get(range).unwrap_or(&[]);
+        let slot = memory.brokers.into_slot(broker.number());
         // Hosts come from the caller or from brokers; what is no text cannot be resolved.
-        let host = core::str::from_utf8(&slot.host).unwrap_or("");
+        let host = core::str::from_utf8(host).unwrap_or("");
         Address { broker: slot.id, host, port: slot.port }
     }
 

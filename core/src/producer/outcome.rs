@@ -168,6 +168,8 @@ pub enum Event {
     Topic(Topic, Result<u32, ErrorCode>),
     /// A link to a broker ended, and why.
     LinkEnded(Broker, Reason),
+    /// The host name of a broker is longer than the memory for one: it cannot be reached.
+    HostTooLong(Broker),
     /// A fatal answer: everything queued has its outcome, and the producer can only be closed.
     Fatal(ErrorCode),
     /// Closing is complete: every record has its outcome, every link is gone.

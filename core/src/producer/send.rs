@@ -6,7 +6,7 @@ use crate::cluster::flag;
 use crate::config::Acks;
 use crate::identity::WINDOW;
 use crate::link::{Cursor, Link, LinkId, LinkState, NO_VERSION, Part, Pieces, RequestId};
-use crate::memory::{BlockId, Memory, PartitionId};
+use crate::memory::{BlockId, Memory, PartitionId, Perhaps};
 use crate::message::Api;
 use crate::record::{builder, layout};
 use crate::time::{Duration, Instant};
@@ -32,7 +32,7 @@ impl Machine {
         if cursor.part == Part::Batch {
             sealed = self.seal(memory, cursor.batch());
         }
-        let (length, block) = Self::pieces(&self.config).part(memory, cursor, &mut self.scratch);
+        let (length, block) = self.pieces().part(memory, cursor, &mut self.scratch);
         let lent = Lent { block, from: cursor.offset, to: length, sealed };
         let request = cursor.request;
         Pieces::advance(memory, &mut cursor);
@@ -89,7 +89,7 @@ impl Machine {
 
     fn rest_of_part(&self, memory: &Memory<'_>, cursor: Cursor) -> u32 {
         let mut scratch = [0; crate::link::SCRATCH];
-        let (length, _) = Self::pieces(&self.config).part(memory, cursor, &mut scratch);
+        let (length, _) = self.pieces().part(memory, cursor, &mut scratch);
         length.saturating_sub(cursor.offset)
     }
 
@@ -161,7 +161,7 @@ impl Machine {
             return false;
         }
         let Some(request) = self.links.push(memory, link, Api::Produce, i16::from(version)) else {
-            self.full = Some(crate::error::Full::Requests);
+            self.full = Perhaps::Yes(crate::error::Full::Requests);
             return false;
         };
         self.gathering = self.gathering.wrapping_add(1).max(1);

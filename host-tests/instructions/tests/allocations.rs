@@ -13,7 +13,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 ottla::fixed! {
     Node {
-        topics: 1, partitions: 4, batches: 12, requests: 8, links: 2, brokers: 3,
+        topics: 1, partitions: 4, batches: 12, requests: 8, links: 2, brokers: 3, host: 64,
         names: 8, blocks: 12, block_size: 2048,
     }
 }
@@ -31,7 +31,7 @@ fn send<O: ottla::memory::Owner>(run: &mut Run<O>, records: u32) {
 #[test]
 fn memory_is_what_was_promised() {
     let config = Config { batch_size: 2_048, ..Config::new() };
-    let mut run = Run::new(Node::new(), config.clone(), 4);
+    let mut run = Run::new(Node::new(), config, 4);
     let region = Region::new(ALLOCATOR);
     send(&mut run, 20_000);
     let change = region.change();

@@ -1,21 +1,23 @@
-//! Fixed memory is zero bits when new, so that a `static` of it lands in `.bss` and takes no flash.
+//! A producer over fixed memory is zero bits before its start, so that a `static` of it lands in `.bss` and takes no flash.
 
 use std::ptr::from_ref;
 
+use ottla::Producer;
+
 ottla::fixed! {
     Node {
-        topics: 2, partitions: 4, batches: 4, requests: 4, links: 2, brokers: 3,
+        topics: 2, partitions: 4, batches: 4, requests: 4, links: 2, brokers: 3, host: 64,
         names: 16, blocks: 4, block_size: 256,
     }
 }
 
-static NODE: Node = Node::new();
+static NODE: Producer<Node> = Producer::unstarted(Node::new());
 
 #[test]
 #[allow(unsafe_code)]
-fn fixed_memory_is_all_zero_bits() {
+fn a_producer_over_fixed_memory_is_all_zero_bits() {
     let bytes = from_ref(&NODE).cast::<u8>();
-    let set: Vec<(usize, u8)> = (0..size_of::<Node>())
+    let set: Vec<(usize, u8)> = (0..size_of_val(&NODE))
         .map(|at| {
             // SAFETY: within the static. Bytes between fields have the value that the image gives
             // them, which is what is to be seen here.
@@ -23,5 +25,5 @@ fn fixed_memory_is_all_zero_bits() {
         })
         .filter(|(_, byte)| *byte != 0)
         .collect();
-    assert!(set.is_empty(), "{} bytes of {} are set: {set:?}", set.len(), size_of::<Node>());
+    assert!(set.is_empty(), "{} bytes of {} are set: {set:?}", set.len(), size_of_val(&NODE));
 }

@@ -131,7 +131,7 @@ fn growable_memory_writes_to_kafka() -> Result<()> {
 ottla::fixed! {
     /// What a sensor node has.
     Node {
-        topics: 1, partitions: 3, batches: 8, requests: 8, links: 2, brokers: 3,
+        topics: 1, partitions: 3, batches: 8, requests: 8, links: 2, brokers: 3, host: 64,
         names: 32, blocks: 8, block_size: 1024,
     }
 }

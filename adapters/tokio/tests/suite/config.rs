@@ -198,9 +198,7 @@ fn some_values_have_a_meaning_of_their_own() {
 
 #[test]
 fn clients_without_a_name_are_numbered() {
-    let names: Vec<String> = (0..2)
-        .map(|_| String::from_utf8_lossy(of(&[]).unwrap().core().client_id.as_bytes()).into_owned())
-        .collect();
+    let names: Vec<String> = (0..2).map(|_| of(&[]).unwrap().client_id().to_owned()).collect();
     assert!(names.iter().all(|name| name.starts_with("producer-")), "{names:?}");
     assert_ne!(names[0], names[1]);
 }

@@ -346,7 +346,7 @@ fn metadata_that_is_needed_waits_for_throttling_to_end() {
 crate::fixed! {
     /// Room for four brokers, two of them leaders.
     Device {
-        topics: 1, partitions: 2, batches: 4, requests: 6, links: 2, brokers: 4,
+        topics: 1, partitions: 2, batches: 4, requests: 6, links: 2, brokers: 4, host: 64,
         names: 8, blocks: 4, block_size: 512,
     }
 }

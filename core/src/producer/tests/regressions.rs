@@ -141,7 +141,7 @@ fn regression_later_writes_give_the_oldest_request_no_more_time() {
 }
 
 crate::fixed! {
-    Tiny { topics: 2, partitions: 4, batches: 8, requests: 2, links: 2, brokers: 4,
+    Tiny { topics: 2, partitions: 4, batches: 8, requests: 2, links: 2, brokers: 4, host: 64,
         names: 16, blocks: 8, block_size: 256, }
 }
 

@@ -268,7 +268,7 @@ fn r09_nothing_goes_out_without_an_id() {
 
 crate::fixed! {
     Small {
-        topics: 1, partitions: 2, batches: 4, requests: 8, links: 2, brokers: 2,
+        topics: 1, partitions: 2, batches: 4, requests: 8, links: 2, brokers: 2, host: 64,
         names: 8, blocks: 4, block_size: 256,
     }
 }

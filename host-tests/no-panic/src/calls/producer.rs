@@ -1,6 +1,6 @@
 //! `ottla::producer`, over `ottla::memory::Fixed`, and `ottla::config`
 
-use ottla::config::{ClientId, Problem};
+use ottla::config::Problem;
 use ottla::producer::partitioner;
 use ottla::{Acks, Config, Event, Header, Instant, LinkAction, Producer, Reason, Record};
 
@@ -8,7 +8,7 @@ use super::opaque;
 
 ottla::fixed! {
     Node {
-        topics: 2, partitions: 4, batches: 4, requests: 4, links: 2, brokers: 3,
+        topics: 2, partitions: 4, batches: 4, requests: 4, links: 2, brokers: 3, host: 64,
         names: 64, blocks: 4, block_size: 512,
     }
 }
@@ -16,15 +16,12 @@ ottla::fixed! {
 pub(super) fn all() {
     opaque(partitioner::partition_of(partitioner::key_hash(opaque(b"key")), opaque(3)));
     opaque(Acks::All.wire());
-    let mut config = opaque(Config::new());
-    if let Some(id) = ClientId::new(opaque("id")) {
-        opaque(id.as_bytes());
-        config.client_id = id;
-    }
+    let config = opaque(Config::new());
     for problem in config.problems(opaque(0)) {
         opaque(Problem::key(problem));
     }
     let mut producer = Producer::new(opaque(Node::new()), config, opaque(1));
+    opaque(producer.set_client_id(opaque("id")));
     verbs(&mut producer);
     inputs(&mut producer);
     outputs(&mut producer);
