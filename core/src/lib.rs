@@ -154,7 +154,8 @@ pub use config::{Acks, Config};
 pub use error::Refused;
 pub use link::{Link, Reason};
 pub use producer::{
-    Accepted, Cause, Delivery, Doubt, Event, Flush, LinkAction, Outcome, Piece, Producer, Topic,
+    Accepted, Batch, Cause, Delivery, Doubt, Event, Flush, LinkAction, Outcome, Piece, Producer,
+    Topic,
 };
 pub use record::{Header, Record};
 pub use time::{Duration, Instant};

@@ -21,6 +21,8 @@ impl<'m, S> Table<'m, S> {
         self.slots.len() as u32
     }
 
+    // On a device a call is smaller than the look-up, and there are hundreds of them.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn at(&self, number: u32) -> &S {
         match self.slots.get((number as usize).wrapping_sub(1)) {
             Some(slot) => slot,
@@ -41,6 +43,7 @@ impl<'m, S> Table<'m, S> {
         self.slots.get_mut((number as usize).wrapping_sub(1)).unwrap()
     }
 
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn at_mut(&mut self, number: u32) -> &mut S {
         debug_assert!(number != 0 && number <= self.capacity(), "slot {number} is nobody's");
         match self.slots.get_mut((number as usize).wrapping_sub(1)) {

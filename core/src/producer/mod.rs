@@ -332,6 +332,11 @@ impl<O: Owner> Producer<O> {
         Some(Piece { bytes: bytes.get(range).unwrap_or(&[]), block, sealed: lent.sealed })
     }
 
+    /// Whether [`Producer::output`] has something for a link.
+    pub fn has_output(&mut self, link: Link) -> bool {
+        self.machine.has_output(&self.owner.memory(), link)
+    }
+
     /// `count` bytes of what was lent on a link have been written. What was lent beyond them is
     /// lent again by the next [`Producer::output`].
     pub fn consume_output(&mut self, now: Instant, link: Link, count: usize) {
@@ -343,6 +348,26 @@ impl<O: Owner> Producer<O> {
     }
 
     // Getters.
+
+    /// The address of an open link's broker.
+    pub fn link_address(&mut self, link: Link) -> Option<Address<'_>> {
+        let memory = self.owner.memory();
+        let link = self.machine.links.resolve(&memory, link)?;
+        let broker = memory.links[link].broker;
+        Some(self.address(broker))
+    }
+
+    /// The outcome of a batch, from when it is decided until the batch's event is taken.
+    pub fn outcome(&mut self, batch: Batch) -> Option<Outcome> {
+        let memory = self.owner.memory();
+        memory.batches[batch.id].outcome.get()
+    }
+
+    /// Whether closing is complete: every record has its outcome, every link is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.machine.phase == Phase::Closed
+    }
 
     /// Whether every record accepted before a flush has its outcome.
     pub fn is_flushed(&mut self, flush: Flush) -> bool {

@@ -46,6 +46,14 @@ impl Machine {
         Some(lent)
     }
 
+    /// Whether there is something to lend.
+    pub(super) fn has_output(&self, memory: &Memory<'_>, link: Link) -> bool {
+        let Some(link) = self.links.resolve(memory, link) else { return false };
+        let fillable = self.could_fill(memory, link) && self.has_request(memory);
+        memory.links[link].lent.request.is_some()
+            || fillable && self.hold_until(memory, link).is_none()
+    }
+
     /// `count` bytes of what was lent have been written.
     pub(super) fn consume(&mut self, memory: &mut Memory<'_>, link: Link, count: u32) {
         let Some(link) = self.links.resolve(memory, link) else { return };

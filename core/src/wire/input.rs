@@ -126,56 +126,58 @@ impl<'a> Input<'a> {
         &'s mut self,
         parse: impl Fn(&'s [u8]) -> Parsed<'s, T>,
     ) -> Result<Option<T>, Fault> {
+        let mut value = None;
+        self.run(&mut |bytes| {
+            let (rest, parsed) = parse(bytes)?;
+            value = Some(parsed);
+            Ok(rest.len())
+        })?;
+        Ok(value)
+    }
+
+    /// [`Input::atom`] without its type, so that it is compiled once: `parse` keeps the value and
+    /// says how many bytes it left.
+    fn run<'s>(
+        &'s mut self,
+        parse: &mut dyn FnMut(&'s [u8]) -> Result<usize, nom::Err<Fault>>,
+    ) -> Result<(), Fault> {
         if !self.pass_skipped() {
-            return Ok(None);
+            return Ok(());
         }
         let Self { frame, bytes, .. } = self;
         let Frame { left, carried, carry, .. } = &mut **frame;
         let had = usize::from(*carried);
-        if had == 0 {
-            // As much as the carry-over holds, so that an atom may be as long whole as it is cut.
-            let at_hand: &'a [u8] = bytes.get(..CARRY).unwrap_or(bytes);
-            return match parse(at_hand) {
-                Ok((rest, value)) => {
-                    let used = at_hand.len().saturating_sub(rest.len());
-                    *left = left.saturating_sub(used as u32);
-                    *bytes = bytes.get(used..).unwrap_or(&[]);
-                    Ok(Some(value))
-                }
-                Err(nom::Err::Incomplete(_)) => {
-                    if at_hand.len() < bytes.len() {
-                        return Err(Fault::FieldTooLong);
-                    }
-                    copy(carry, at_hand);
-                    *carried = at_hand.len() as u16;
-                    *left = left.saturating_sub(at_hand.len() as u32);
-                    *bytes = &[];
-                    if *left == 0 { Err(Fault::Truncated) } else { Ok(None) }
-                }
-                Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => Err(fault),
-            };
-        }
-        let room = carry.get_mut(had..).unwrap_or(&mut []);
-        let added = room.len().min(bytes.len());
-        copy(room, bytes);
+        // As much as the carry-over holds, so that an atom may be as long whole as it is cut.
+        let added = CARRY.saturating_sub(had).min(bytes.len());
+        let (fresh, beyond) = bytes.split_at_checked(added).unwrap_or((bytes, &[]));
         let filled = had.saturating_add(added);
-        let whole: &'s [u8] = carry;
-        match parse(whole.get(..filled).unwrap_or(&[])) {
-            Ok((rest, value)) => {
-                let used = filled.saturating_sub(rest.len()).saturating_sub(had);
+        let result = if had == 0 {
+            let result = parse(fresh);
+            if matches!(result, Err(nom::Err::Incomplete(_))) {
+                copy(carry, fresh);
+            }
+            result
+        } else {
+            copy(carry.get_mut(had..).unwrap_or(&mut []), fresh);
+            let whole: &'s [u8] = carry;
+            parse(whole.get(..filled).unwrap_or(&[]))
+        };
+        match result {
+            Ok(rest) => {
+                let used = filled.saturating_sub(rest).saturating_sub(had);
                 *left = left.saturating_sub(used as u32);
                 *bytes = bytes.get(used..).unwrap_or(&[]);
                 *carried = 0;
-                Ok(Some(value))
+                Ok(())
             }
             Err(nom::Err::Incomplete(_)) => {
-                if added < bytes.len() {
+                if !beyond.is_empty() {
                     return Err(Fault::FieldTooLong);
                 }
                 *carried = filled as u16;
                 *left = left.saturating_sub(added as u32);
                 *bytes = &[];
-                if *left == 0 { Err(Fault::Truncated) } else { Ok(None) }
+                if *left == 0 { Err(Fault::Truncated) } else { Ok(()) }
             }
             Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => Err(fault),
         }

@@ -43,6 +43,7 @@ fn verbs(producer: &mut Producer<Node>) {
         let record = opaque(Record::new(opaque(b"value")).headers(&headers));
         if let Ok(accepted) = producer.produce(now(), topic, &record) {
             opaque(accepted.batch.index());
+            opaque(producer.outcome(opaque(accepted.batch)));
             opaque(accepted.slot.index());
         }
         opaque(topic.index());
@@ -51,6 +52,7 @@ fn verbs(producer: &mut Producer<Node>) {
     }
     let flush = opaque(producer.flush(now()));
     opaque(producer.is_flushed(flush));
+    opaque(producer.is_closed());
     if opaque(false) {
         producer.close(now(), now());
     }
@@ -72,6 +74,8 @@ fn inputs(producer: &mut Producer<Node>) {
     opaque(link.index());
     producer.handle_connected(now(), opaque(link));
     producer.handle_input(now(), opaque(link), opaque(&[0; 64][..]));
+    opaque(producer.link_address(opaque(link)));
+    opaque(producer.has_output(opaque(link)));
     if let Some(piece) = producer.output(opaque(link)) {
         opaque(piece);
     }

@@ -1,0 +1,115 @@
+//! Links over TCP by `embassy-net`. What the core lends is copied once, straight into the
+//! socket's ring.
+
+use embassy_net::tcp::{TcpReader, TcpSocket, TcpWriter};
+use embassy_net::{IpAddress, Stack};
+use ottla::Reason;
+
+use crate::transport::{Connection, Connector, Input, Output, Target};
+
+/// The buffers of a link's socket, to be kept in a `static`.
+#[derive(Debug)]
+pub struct TcpBuffers<const RECEIVE: usize, const SEND: usize> {
+    receive: [u8; RECEIVE],
+    send: [u8; SEND],
+}
+
+impl<const RECEIVE: usize, const SEND: usize> TcpBuffers<RECEIVE, SEND> {
+    /// Empty buffers: zero bits.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { receive: [0; RECEIVE], send: [0; SEND] }
+    }
+}
+
+impl<const RECEIVE: usize, const SEND: usize> Default for TcpBuffers<RECEIVE, SEND> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A link over TCP. Needs one socket of the stack's; with host names in use the stack needs one
+/// more for DNS.
+#[expect(missing_debug_implementations, reason = "a stack has none")]
+pub struct Tcp<'d> {
+    stack: Stack<'d>,
+    receive: &'d mut [u8],
+    send: &'d mut [u8],
+}
+
+impl<'d> Tcp<'d> {
+    /// A link that connects by `stack`.
+    pub fn new<const RECEIVE: usize, const SEND: usize>(
+        stack: Stack<'d>,
+        buffers: &'d mut TcpBuffers<RECEIVE, SEND>,
+    ) -> Self {
+        Self { stack, receive: &mut buffers.receive, send: &mut buffers.send }
+    }
+}
+
+/// The first address of a host.
+async fn resolve(stack: Stack<'_>, host: &str) -> Result<IpAddress, Reason> {
+    if let Ok(address) = host.parse() {
+        return Ok(IpAddress::Ipv4(address));
+    }
+    #[cfg(feature = "dns")]
+    if let Ok(found) = stack.dns_query(host, embassy_net::dns::DnsQueryType::A).await
+        && let Some(address) = found.first()
+    {
+        return Ok(*address);
+    }
+    #[cfg(not(feature = "dns"))]
+    let _ = stack;
+    Err(Reason::Unresolved)
+}
+
+impl Connector for Tcp<'_> {
+    type Connection<'a>
+        = TcpSocket<'a>
+    where
+        Self: 'a;
+
+    async fn connect(&mut self, target: Target<'_>) -> Result<TcpSocket<'_>, Reason> {
+        self.stack.wait_config_up().await;
+        let address = resolve(self.stack, target.host).await?;
+        let mut socket = TcpSocket::new(self.stack, self.receive, self.send);
+        // Requests go out whole; what is small must not wait for an answer.
+        socket.set_nagle_enabled(false);
+        match socket.connect((address, target.port)).await {
+            Ok(()) => Ok(socket),
+            Err(_) => Err(Reason::Refused),
+        }
+    }
+}
+
+impl Connection for TcpSocket<'_> {
+    type Input<'a>
+        = TcpReader<'a>
+    where
+        Self: 'a;
+    type Output<'a>
+        = TcpWriter<'a>
+    where
+        Self: 'a;
+
+    fn split(&mut self) -> (TcpReader<'_>, TcpWriter<'_>) {
+        TcpSocket::split(self)
+    }
+}
+
+impl Input for TcpReader<'_> {
+    async fn read_with(&mut self, take: impl FnOnce(&[u8])) -> Result<(), Reason> {
+        let read = TcpReader::read_with(self, |bytes| {
+            take(bytes);
+            (bytes.len(), ())
+        });
+        read.await.map_err(|_| Reason::Disconnected)
+    }
+}
+
+impl Output for TcpWriter<'_> {
+    async fn write_with(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) -> Result<(), Reason> {
+        let written = TcpWriter::write_with(self, |room| (fill(room), ()));
+        written.await.map_err(|_| Reason::Disconnected)
+    }
+}
