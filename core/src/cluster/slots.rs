@@ -122,8 +122,9 @@ pub struct BrokerSlot {
     pub(crate) host_length: u8,
     pub(crate) port: u16,
     pub(crate) used: bool,
-    /// A link is wanted.
+    /// A link is wanted, and since when.
     pub(crate) wanted: bool,
+    pub(crate) wanted_at: Instant,
     pub(crate) link: LinkId,
     /// How version negotiation starts on the next link. R15.
     pub(crate) negotiation: crate::link::Negotiation,
@@ -216,6 +217,7 @@ impl BrokerSlot {
         port: 0,
         used: false,
         wanted: false,
+        wanted_at: Instant::ZERO,
         link: LinkId::NONE,
         negotiation: crate::link::Negotiation::Newest,
         leads: 0,

@@ -109,6 +109,12 @@ pub struct LinkSlot {
     /// Setup timeout, later that of the oldest request.
     pub(crate) deadline: Option<Instant>,
     pub(crate) active_at: Instant,
+    /// Since when it is ready.
+    pub(crate) ready_at: Instant,
+    /// A Produce request was answered on it.
+    pub(crate) useful: bool,
+    /// It makes way for another broker: nothing new is sent, and it ends when all is answered.
+    pub(crate) yielding: bool,
     pub(crate) next_free: u32,
 }
 
@@ -148,6 +154,9 @@ impl LinkSlot {
         throttled_until: Instant::ZERO,
         deadline: None,
         active_at: Instant::ZERO,
+        ready_at: Instant::ZERO,
+        useful: false,
+        yielding: false,
         next_free: 0,
     };
 

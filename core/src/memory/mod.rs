@@ -10,8 +10,8 @@
 //! | partitions | [`PartitionSlot`] | 168 | an idle one is freed after an epoch bump (R10), else `produce` is refused |
 //! | batches | [`BatchSlot`] | 184 | `produce` is refused |
 //! | requests | [`RequestSlot`] | 32 | sending waits |
-//! | links | [`LinkSlot`] and [`Receive`] | 112 + 360 | an idle link is closed, else connecting waits |
-//! | brokers | [`BrokerSlot`] | 64 | a broker that leads nothing is forgotten, else it is asked for again |
+//! | links | [`LinkSlot`] and [`Receive`] | 120 + 360 | an idle link is closed, else brokers take turns of a second |
+//! | brokers | [`BrokerSlot`] | 72 | a broker that leads nothing is forgotten, else it is asked for again |
 //! | hosts | bytes of a broker's host name | 1 | the broker cannot be used: [`crate::Event::HostTooLong`] |
 //! | names | bytes | 1 | `topic` is refused |
 //! | blocks | bytes | | `produce` is refused, and every open batch is due now (R16) |
@@ -164,6 +164,6 @@ mod tests {
             size_of::<Receive>(),
             size_of::<BrokerSlot>(),
         ];
-        assert_eq!(sizes, [60, 168, 184, 32, 112, 360, 64]);
+        assert_eq!(sizes, [60, 168, 184, 32, 120, 360, 72]);
     }
 }

@@ -199,7 +199,10 @@ impl Machine {
         match api {
             Api::ApiVersions => self.negotiated(memory, link, version, refused)?,
             Api::Metadata => self.finish_metadata(memory),
-            Api::Produce => self.settle_all(memory, batches, true, Doubt::Missing),
+            Api::Produce => {
+                memory.links[link].useful = true;
+                self.settle_all(memory, batches, true, Doubt::Missing);
+            }
             Api::InitProducerId | Api::CreateTopics => {}
         }
         // Room on the link may be what a ready partition waits for; `output` finds it.
@@ -375,7 +378,9 @@ impl Machine {
             return Err(Fault::NoCommonVersion);
         }
         let broker = slot.broker;
-        memory.links[link].state = LinkState::Ready;
+        let slot = &mut memory.links[link];
+        slot.state = LinkState::Ready;
+        slot.ready_at = self.now;
         let entry = &mut memory.brokers[broker];
         entry.failures = 0;
         if known >= 5 {

@@ -10,6 +10,10 @@ use crate::time::{Duration, Instant};
 /// After this long without a result the next address is tried, too. R15.
 const NEXT_CONTACT: Duration = Duration::from_secs(1);
 
+/// Where brokers share links, each keeps one for so long, and at least until something of its was
+/// answered: connecting again costs two round trips.
+const TURN: Duration = Duration::from_secs(1);
+
 impl Machine {
     /// What the adapter has to do for its links.
     pub(crate) fn poll_link(&mut self, memory: &mut Memory<'_>) -> Option<Order> {
@@ -148,6 +152,7 @@ impl Machine {
         let slot = &mut memory.brokers[broker];
         if slot.link.is_none() && !slot.wanted {
             slot.wanted = true;
+            slot.wanted_at = self.now;
             self.wanted = self.wanted.saturating_add(1);
         }
     }
@@ -163,16 +168,61 @@ impl Machine {
         let slot = &memory.links[link];
         slot.state == LinkState::Ready
             && slot.queued == 0
-            && memory.brokers[slot.broker].ready_count == 0
+            && (slot.yielding
+                || memory.brokers[slot.broker].ready_count == 0
+                    && (!slot.useful || slot.ready_at.after(TURN) <= self.now))
     }
 
-    /// Opens links to the brokers that want one, as far as links go round.
+    /// The link that has had its turn first, if none makes way already, and since when.
+    fn longest_turn(&self, memory: &Memory<'_>) -> Option<(Instant, LinkId)> {
+        let yields = |link: LinkId| {
+            memory.links[link].yielding || matches!(memory.links[link].state, LinkState::Closing(_))
+        };
+        if self.open_links(memory).any(yields) {
+            return None;
+        }
+        let works = |link: &LinkId| {
+            let slot = &memory.links[*link];
+            slot.state == LinkState::Ready && slot.useful
+        };
+        let turn = |link| (memory.links[link].ready_at.after(TURN), link);
+        self.open_links(memory).filter(works).map(turn).min()
+    }
+
+    /// From when a broker that waits for a link may have one: at once if there is a free one,
+    /// else when another's turn is over.
+    pub(super) fn connect_at(&self, memory: &Memory<'_>, broker: BrokerId) -> Option<Instant> {
+        let slot = &memory.brokers[broker];
+        if self.can_connect(memory) {
+            return Some(slot.retry_at);
+        }
+        // A table that grows has grown by then.
+        let waited = slot.wanted_at.after(Duration::from_micros(1)).max(slot.retry_at);
+        self.longest_turn(memory).map(|(over, _)| over.max(waited))
+    }
+
+    /// Lets a link whose turn is over make way for a broker.
+    fn yield_turn(&self, memory: &mut Memory<'_>, broker: BrokerId) {
+        if self.connect_at(memory, broker).is_some_and(|at| at <= self.now)
+            && let Some((_, link)) = self.longest_turn(memory)
+        {
+            memory.links[link].yielding = true;
+        }
+    }
+
+    /// Opens links to the brokers that want one, as far as links go round: who has waited longest
+    /// comes first.
     pub(super) fn connect_wanted(&mut self, memory: &mut Memory<'_>) {
-        for broker in self.brokers(memory) {
+        let mut last = None;
+        loop {
+            let order = |broker: &BrokerId| Some((memory.brokers[*broker].wanted_at, *broker));
+            let next = self
+                .brokers(memory)
+                .filter(|broker| memory.brokers[*broker].wanted && order(broker) > last)
+                .min_by_key(order);
+            let Some(broker) = next else { break };
+            last = order(&broker);
             let slot = &mut memory.brokers[broker];
-            if !slot.wanted {
-                continue;
-            }
             if slot.link.is_some() || slot.ready_count == 0 {
                 slot.wanted = false;
                 self.wanted = self.wanted.saturating_sub(1);
@@ -193,6 +243,7 @@ impl Machine {
             let spare = self.open_links(memory).find(|link| self.is_spare(memory, *link));
             let Some(spare) = spare else {
                 self.full = Perhaps::Yes(crate::error::Full::Links);
+                self.yield_turn(memory, broker);
                 return false;
             };
             self.end_link(memory, spare, Reason::Replaced, false);

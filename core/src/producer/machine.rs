@@ -307,8 +307,11 @@ impl Machine {
             if self.wanted > 0 && self.has_request(memory) {
                 for broker in self.brokers(memory) {
                     let slot = &memory.brokers[broker];
-                    if slot.wanted && slot.link.is_none() && self.can_connect(memory) {
-                        at(slot.retry_at);
+                    if slot.wanted
+                        && slot.link.is_none()
+                        && let Some(instant) = self.connect_at(memory, broker)
+                    {
+                        at(instant);
                     }
                 }
             }

@@ -146,6 +146,7 @@ impl Machine {
     pub(super) fn could_fill(&self, memory: &Memory<'_>, link: LinkId) -> bool {
         let slot = &memory.links[link];
         slot.state == LinkState::Ready
+            && !slot.yielding
             && slot.queued < self.config.max_in_flight
             && memory.brokers[slot.broker].ready_first.is_some()
             && (self.identity.is_some() || !self.config.idempotence)

@@ -387,3 +387,58 @@ fn every_answer_passes_when_it_is_cut_at_every_byte() {
         assert_eq!(world.outcomes().len(), 3, "pieces of {chunk}");
     }
 }
+
+crate::fixed! {
+    /// One socket for all brokers.
+    OneLink {
+        topics: 1, partitions: 3, batches: 12, requests: 6, links: 1, brokers: 4, host: 16,
+        names: 8, blocks: 12, block_size: 256,
+    }
+}
+
+#[test]
+fn brokers_take_turns_on_one_link() {
+    let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
+    let mut world = World::with(OneLink::new(), settings, 3);
+    world.nodes = std::vec![1, 2, 3];
+    for partition in 0..3 {
+        world.lead(partition, 1 + partition as i32, 0);
+    }
+    let topic = world.ready();
+    let mut answered = [0; 3];
+    let attempts = world.attempts;
+    for _ in 0..600 {
+        for partition in 0..3 {
+            // Refused while the memory is full of records for the others: they wait longest.
+            let _ = world.try_send(topic, partition, "x");
+        }
+        world.pass(100);
+        for sent in world.take_all() {
+            for batch in &sent.batches {
+                answered[batch.partition as usize] += batch.count;
+            }
+            world.acknowledge(&sent, 0);
+        }
+        world.outcomes();
+    }
+    let attempts = world.attempts - attempts;
+    assert!((30..=70).contains(&attempts), "{attempts} connections in a minute");
+    let (least, most) = (answered.iter().min().unwrap(), answered.iter().max().unwrap());
+    assert!(*least > 100 && least * 2 > *most, "{answered:?}");
+}
+
+#[test]
+fn a_broker_that_is_alone_keeps_its_link() {
+    let mut world = World::with(OneLink::new(), config(), 3);
+    let topic = world.warm();
+    let attempts = world.attempts;
+    for _ in 0..50 {
+        world.send(topic, 0, "x");
+        world.pass(100);
+        for sent in world.take_all() {
+            world.acknowledge(&sent, 0);
+        }
+        world.outcomes();
+    }
+    assert_eq!(world.attempts, attempts);
+}
