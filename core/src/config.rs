@@ -30,6 +30,20 @@ impl Acks {
     }
 }
 
+/// What a record without a timestamp of its own gets while the time of day is not known. Never a
+/// silent 1970: Kafka deletes records, and forgets what it knows of a producer, by timestamps.
+#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum UnknownTime {
+    /// It is refused with [`crate::Refused::TimeUnknown`]; adapters wait until the time is known.
+    #[default]
+    Wait,
+    /// It gets this time, in Unix milliseconds, plus the time since the clock's origin: that of
+    /// the firmware's build, or of the last start.
+    Floor(u64),
+}
+
 /// Longest `client.id` in bytes.
 pub const CLIENT_ID_MAX: usize = 255;
 
@@ -83,6 +97,9 @@ pub struct Config {
     /// state (R8). False, the default: they are reported unknown. True: they are sent again
     /// under the next epoch, and may then be in the log twice.
     pub resend_after_state_loss: bool,
+    /// What records without a timestamp get before
+    /// [`set_wall_clock`](crate::Producer::set_wall_clock).
+    pub unknown_time: UnknownTime,
 }
 
 impl Default for Config {
@@ -115,6 +132,7 @@ impl Config {
             metadata_max_age: Duration::from_millis(300_000),
             auto_create_topics: true,
             resend_after_state_loss: false,
+            unknown_time: UnknownTime::Wait,
         }
     }
 
@@ -139,6 +157,7 @@ impl Config {
         metadata_max_age: Duration::ZERO,
         auto_create_topics: false,
         resend_after_state_loss: false,
+        unknown_time: UnknownTime::Wait,
     };
 
     /// All that is wrong, at once. `buffer_memory` is the bound of the memory that the producer

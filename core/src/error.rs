@@ -125,6 +125,9 @@ pub enum Refused {
     LargerThanMemory,
     /// A timestamp below zero.
     NegativeTimestamp,
+    /// The record has no timestamp, and the time of day is not known:
+    /// [`crate::config::UnknownTime`].
+    TimeUnknown,
     /// The handle is of another producer.
     NoSuchTopic,
     /// A topic name that is empty, longer than 249 bytes, `.`, `..`, or that has a character
@@ -153,6 +156,7 @@ impl fmt::Display for Refused {
             Self::LargerThanRequest => "the record is larger than max.request.size",
             Self::LargerThanMemory => "the record is larger than the memory for one batch",
             Self::NegativeTimestamp => "the timestamp is negative",
+            Self::TimeUnknown => "the time of day is not known",
             Self::NoSuchTopic => "the topic handle belongs to another producer",
             Self::IllegalName => "the topic name is not legal",
             Self::Closed => "the producer is closed",

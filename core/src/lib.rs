@@ -47,6 +47,8 @@
 //! let now = || Instant::from_micros(started.elapsed().as_micros() as u64);
 //! let mut producer = Producer::new(Growable::new(32 << 20), Config::new(), 1);
 //! producer.bootstrap("127.0.0.1", 9092);
+//! let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+//! producer.set_wall_clock(now(), unix.as_millis() as u64);
 //! let topic = producer.declare_topic("readings", 1).unwrap();
 //! producer.produce(now(), topic, &Record::new(b"21.5").key(b"sensor-7")).unwrap();
 //! producer.close(now(), now().after(ottla::Duration::from_secs(10)));

@@ -6,11 +6,15 @@ use super::outcome::{Accepted, Topic};
 use super::partitioner::{key_hash, partition_of};
 use super::slots::{Batch, BatchId, BatchState};
 use crate::cluster::{TopicState, flag};
+use crate::config::UnknownTime;
 use crate::error::{Full, Refused};
 use crate::memory::{Memory, PartitionId, TopicId, hash_name};
 use crate::record::{Record, builder, layout, size};
 use crate::time::Instant;
 use crate::wire::write::copy;
+
+/// The start of 2020 in Unix milliseconds: no clock that was set tells an earlier time.
+const EARLIEST: u64 = 1_577_836_800_000;
 
 /// Longest topic name, in bytes.
 pub const TOPIC_NAME_MAX: usize = 249;
@@ -109,7 +113,7 @@ impl Machine {
         let timestamp = match record.timestamp {
             Some(timestamp) if timestamp < 0 => return Err(Refused::NegativeTimestamp),
             Some(timestamp) => timestamp,
-            None => self.wall_millis(),
+            None => self.wall_millis().ok_or(Refused::TimeUnknown)?,
         };
         let (partition, sticky) = self.choose(memory, topic.id, record)?;
         let accepted = self.append(memory, partition, record, fields, timestamp);
@@ -131,14 +135,32 @@ impl Machine {
         }
     }
 
-    fn wall_millis(&self) -> i64 {
-        match self.wall {
-            Some(origin) => {
-                let now = i64::try_from(self.now.as_micros()).unwrap_or(i64::MAX);
-                origin.saturating_add(now).div_euclid(1_000).max(0)
-            }
-            None => -1,
+    /// Takes the time of day, unless it cannot be right.
+    pub(crate) fn set_wall_clock(&mut self, now: Instant, unix_millis: u64) -> bool {
+        let floor = match self.config.unknown_time {
+            UnknownTime::Floor(floor) => floor.max(EARLIEST),
+            UnknownTime::Wait => EARLIEST,
+        };
+        if unix_millis < floor {
+            return false;
         }
+        let micros = i64::try_from(unix_millis.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        let origin = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
+        self.wall = Some(micros.saturating_sub(origin));
+        true
+    }
+
+    /// The time of day for a record that has none of its own.
+    fn wall_millis(&self) -> Option<i64> {
+        let now = i64::try_from(self.now.as_micros()).unwrap_or(i64::MAX);
+        let origin = match (self.wall, self.config.unknown_time) {
+            (Some(origin), _) => origin,
+            (None, UnknownTime::Floor(floor)) => {
+                i64::try_from(floor.saturating_mul(1_000)).unwrap_or(i64::MAX)
+            }
+            (None, UnknownTime::Wait) => return None,
+        };
+        Some(origin.saturating_add(now).div_euclid(1_000).max(0))
     }
 
     /// The partition of a record, and whether it was chosen freely.

@@ -244,11 +244,13 @@ impl<O: Owner> Producer<O> {
     }
 
     /// Tells the time of day: `unix_millis` milliseconds since 1970 at `now`. Records without a
-    /// timestamp get it from here; before the first call they get none.
-    pub fn set_wall_clock(&mut self, now: Instant, unix_millis: u64) {
-        let micros = i64::try_from(unix_millis.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        let origin = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
-        self.machine.wall = Some(micros.saturating_sub(origin));
+    /// timestamp get it from here; before the first call [`Config::unknown_time`] decides.
+    ///
+    /// False, and nothing changes, for a time before 2020 or before
+    /// [`UnknownTime::Floor`](crate::config::UnknownTime::Floor): a clock that was not set. Kafka
+    /// forgets what it knows of a producer, and deletes records, by their timestamps.
+    pub fn set_wall_clock(&mut self, now: Instant, unix_millis: u64) -> bool {
+        self.machine.set_wall_clock(now, unix_millis)
     }
 
     // Inputs.

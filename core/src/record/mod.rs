@@ -37,7 +37,7 @@ pub struct Record<'a> {
     /// Headers in order; duplicate keys are kept.
     pub headers: &'a [Header<'a>],
     /// Milliseconds since the Unix epoch, not negative. `None`: the wall clock as last told by
-    /// `Producer::set_wall_clock`, or "no timestamp" (-1) if it never was.
+    /// `Producer::set_wall_clock`, or as `Config::unknown_time` says if it never was.
     pub timestamp: Option<i64>,
     /// The partition, if the caller chooses it.
     pub partition: Option<i32>,

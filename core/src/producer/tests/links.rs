@@ -24,6 +24,7 @@ impl Hand {
     fn new() -> Self {
         let mut producer = Producer::new(Growable::new(1 << 20), config(), 1);
         assert!(producer.bootstrap("first", 1));
+        assert!(producer.set_wall_clock(Instant::ZERO, 1_700_000_000_000));
         Self { producer, now: Instant::from_millis(1) }
     }
 }

@@ -5,7 +5,7 @@ use std::vec::Vec;
 use super::world::{Sent, World, config, written};
 use crate::config::Config;
 use crate::error::{Full, Refused};
-use crate::memory::Growable;
+use crate::memory::{Growable, Owner};
 use crate::producer::{Cause, Doubt, Event, Outcome, Topic};
 use crate::record::Record;
 use crate::time::Duration;
@@ -524,6 +524,35 @@ fn r14_a_topic_that_was_only_named_is_not_asked_for_forever() {
     world.down.clear();
     world.pass(5_000);
     assert!(matches!(world.notices[..], [.., Event::Topic(known, Ok(1))] if known == topic));
+}
+
+#[test]
+fn records_wait_for_the_time_of_day_or_count_from_a_floor() {
+    use crate::config::UnknownTime;
+    use crate::producer::Producer;
+    let build = 1_760_000_000_000;
+    let wait = Config { unknown_time: UnknownTime::Wait, ..config() };
+    let floor = Config { unknown_time: UnknownTime::Floor(build), ..config() };
+    let at = |millis| crate::time::Instant::from_millis(millis);
+    let stamp = |producer: &mut Producer<Growable>, now: u64| {
+        let topic = producer.declare_topic("t", 1).unwrap();
+        producer.produce(at(now), topic, &Record::new(b"x")).map(|accepted| {
+            let memory = producer.owner.memory();
+            memory.batches[accepted.batch.id].max_timestamp.cast_unsigned()
+        })
+    };
+    let mut waiting = Producer::new(Growable::new(1 << 20), wait, 1);
+    assert_eq!(stamp(&mut waiting, 5), Err(Refused::TimeUnknown));
+    assert!(!waiting.set_wall_clock(at(5), 86_400_000), "a clock that was not set");
+    assert_eq!(stamp(&mut waiting, 5), Err(Refused::TimeUnknown));
+    assert!(waiting.set_wall_clock(at(5), build));
+    assert_eq!(stamp(&mut waiting, 7), Ok(build + 2));
+
+    let mut floored = Producer::new(Growable::new(1 << 20), floor, 1);
+    assert_eq!(stamp(&mut floored, 1_000), Ok(build + 1_000));
+    assert!(!floored.set_wall_clock(at(5), build - 1), "before the firmware was built");
+    assert!(floored.set_wall_clock(at(1_000), build + 5_000_000));
+    assert_eq!(stamp(&mut floored, 1_001), Ok(build + 5_000_001));
 }
 
 #[test]

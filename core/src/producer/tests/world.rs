@@ -106,6 +106,7 @@ impl<O: Owner> World<O> {
     pub(super) fn with(owner: O, config: Config, partitions: usize) -> Self {
         let mut producer = Producer::new(owner, config, 1);
         assert!(producer.bootstrap("node", 9092));
+        assert!(producer.set_wall_clock(Instant::ZERO, T.cast_unsigned()));
         let leaders = std::vec![Some(Leader { id: 1, epoch: 0 }); partitions];
         Self {
             producer,
