@@ -26,8 +26,6 @@ impl Machine {
         self.tick(now);
         let Some(id) = self.links.resolve(memory, link) else { return };
         memory.links[id].active_at = self.now;
-        self.counters.bytes_received =
-            self.counters.bytes_received.wrapping_add(bytes.len() as u64);
         // Taken out of the memory while the rest of it is worked on.
         let receives = core::mem::take(&mut memory.receives);
         let result = match receives.get_mut(id.index()) {
@@ -69,7 +67,11 @@ impl Machine {
                     if memory.requests[request].correlation != correlation {
                         return Err(Fault::WrongCorrelation);
                     }
-                    receive.body = Body::of(memory.requests[request].api);
+                    let api = memory.requests[request].api;
+                    // With the frame's size and the correlation id, which are read already.
+                    let length = receive.frame.left().saturating_add(8);
+                    self.counters.received.add(api, false, length);
+                    receive.body = Body::of(api);
                     if let Body::Produce(_, matching) = &mut receive.body {
                         matching.next = memory.requests[request].batches;
                     }

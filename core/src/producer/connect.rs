@@ -255,6 +255,7 @@ impl Machine {
         let setup = self.backoff(first, self.config.connection_setup_timeout_max, failures);
         let deadline = self.now.after(setup);
         let Some(link) = self.links.open(memory, broker, deadline) else { return false };
+        self.counters.connections = self.counters.connections.wrapping_add(1);
         let slot = &mut memory.brokers[broker];
         slot.link = link;
         if core::mem::take(&mut slot.wanted) {

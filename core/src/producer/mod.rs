@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::error::{Full, Refused};
 use crate::link::{Link, Order, Reason};
 use crate::memory::{BlockId, Blocks, Memory, Owner};
+use crate::message::Api;
 use crate::record::Record;
 use crate::time::Instant;
 
@@ -51,10 +52,48 @@ pub struct Counters {
     pub retries: u64,
     /// Times that the epoch was raised or the id given up.
     pub bumps: u64,
+    /// Connections that were asked for.
+    pub connections: u64,
     /// Bytes taken for writing.
-    pub bytes_sent: u64,
-    /// Bytes that came in.
-    pub bytes_received: u64,
+    pub sent: Traffic,
+    /// Bytes of answers that came in.
+    pub received: Traffic,
+}
+
+/// Bytes on the wire by what they were for.
+#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Traffic {
+    /// Versions and producer ids.
+    pub handshake: u64,
+    /// Brokers, topics, leaders.
+    pub metadata: u64,
+    /// Records that were sent for the first time, with all that stands around them; and what was
+    /// answered to them.
+    pub produce: u64,
+    /// Batches that were sent again.
+    pub resend: u64,
+}
+
+impl Traffic {
+    const ZERO: Self = Self { handshake: 0, metadata: 0, produce: 0, resend: 0 };
+
+    /// All of it.
+    #[must_use]
+    pub const fn total(self) -> u64 {
+        let asked = self.handshake.wrapping_add(self.metadata);
+        asked.wrapping_add(self.produce).wrapping_add(self.resend)
+    }
+
+    fn add(&mut self, api: Api, again: bool, bytes: u32) {
+        let count = match api {
+            Api::ApiVersions | Api::InitProducerId => &mut self.handshake,
+            Api::Metadata | Api::CreateTopics => &mut self.metadata,
+            Api::Produce if again => &mut self.resend,
+            Api::Produce => &mut self.produce,
+        };
+        *count = count.wrapping_add(u64::from(bytes));
+    }
 }
 
 impl Counters {
@@ -68,8 +107,9 @@ impl Counters {
         batch_bytes: 0,
         retries: 0,
         bumps: 0,
-        bytes_sent: 0,
-        bytes_received: 0,
+        connections: 0,
+        sent: Traffic::ZERO,
+        received: Traffic::ZERO,
     };
 }
 

@@ -62,7 +62,6 @@ impl Machine {
         let ahead = memory.links[link].ahead;
         memory.links[link].ahead = ahead.saturating_sub(count);
         let mut left = count.saturating_sub(ahead);
-        self.counters.bytes_sent = self.counters.bytes_sent.wrapping_add(u64::from(count));
         while left > 0 {
             let mut cursor = memory.links[link].taken;
             let request = cursor.request;
@@ -70,6 +69,7 @@ impl Machine {
                 break;
             }
             let rest = self.rest_of_part(memory, cursor);
+            self.count_sent(memory, cursor, left.min(rest));
             if left < rest {
                 memory.links[link].taken.offset = cursor.offset.saturating_add(left);
                 break;
@@ -95,6 +95,12 @@ impl Machine {
         self.maintain(memory);
     }
 
+    fn count_sent(&mut self, memory: &Memory<'_>, cursor: Cursor, bytes: u32) {
+        let api = memory.requests[cursor.request].api;
+        let again = api == Api::Produce && memory.batches[cursor.batch()].attempts > 1;
+        self.counters.sent.add(api, again, bytes);
+    }
+
     fn rest_of_part(&self, memory: &Memory<'_>, cursor: Cursor) -> u32 {
         let mut scratch = [0; crate::link::SCRATCH];
         let (length, _) = self.pieces().part(memory, cursor, &mut scratch);
@@ -103,7 +109,7 @@ impl Machine {
 
     /// A request is about to leave its link's queue: the cursors move on. What was not taken of
     /// it yet will be, and is then passed over.
-    pub(super) fn pass_request(&self, memory: &mut Memory<'_>, request: RequestId) {
+    pub(super) fn pass_request(&mut self, memory: &mut Memory<'_>, request: RequestId) {
         let link = memory.requests[request].link;
         let mut cursor = memory.links[link].taken;
         if cursor.request != request {
@@ -111,7 +117,9 @@ impl Machine {
         }
         let mut ahead = 0_u32;
         while cursor.request == request {
-            ahead = ahead.saturating_add(self.rest_of_part(memory, cursor));
+            let rest = self.rest_of_part(memory, cursor);
+            self.count_sent(memory, cursor, rest);
+            ahead = ahead.saturating_add(rest);
             Pieces::advance(memory, &mut cursor);
         }
         let slot = &mut memory.links[link];

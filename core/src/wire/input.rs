@@ -63,6 +63,12 @@ impl Frame {
         self.carried = 0;
     }
 
+    /// Bytes of the frame that have not come in yet.
+    #[must_use]
+    pub const fn left(&self) -> u32 {
+        self.left
+    }
+
     /// Whether every byte of the frame has come in and was used.
     #[must_use]
     pub const fn is_over(&self) -> bool {

@@ -443,3 +443,27 @@ fn a_broker_that_is_alone_keeps_its_link() {
     }
     assert_eq!(world.attempts, attempts);
 }
+
+#[test]
+fn bytes_are_counted_by_what_they_are_for() {
+    let mut world = World::new(config(), 1);
+    let topic = world.warm();
+    let sent = world.producer.counters().sent;
+    let (versions, id) = (sent.handshake, world.id_requests);
+    assert!(versions > 0 && id == 1 && sent.metadata > 0 && sent.resend == 0, "{sent:?}");
+    world.send(topic, 0, "x");
+    let lost = world.take();
+    let first = world.producer.counters().sent.produce - sent.produce;
+    let size = lost.only().bytes.len() as u64;
+    assert!((size..size + 80).contains(&first), "{first} bytes for a batch of {size}");
+    world.disconnect(lost.link);
+    world.back_off();
+    world.back_off();
+    let again = world.take();
+    world.acknowledge(&again, 1);
+    let after = world.producer.counters();
+    assert!((size..size + 40).contains(&after.sent.resend), "{:?}", after.sent);
+    assert!(after.sent.handshake > versions, "{:?}", after.sent);
+    assert!(after.received.produce > 0 && after.received.resend == 0, "{:?}", after.received);
+    assert_eq!(after.connections, u64::from(world.attempts));
+}
