@@ -44,6 +44,29 @@ pub enum UnknownTime {
     Floor(u64),
 }
 
+/// What happens to a record that finds the memory full. Only records that were never sent are left
+/// out: they have no sequence yet, so what is left out tears no hole. Each is counted
+/// ([`crate::producer::Counters::dropped`]) and told.
+#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum WhenFull {
+    /// It is refused; adapters wait for room.
+    #[default]
+    Refuse,
+    /// The oldest batch that was not sent yet makes room, *not written*
+    /// ([`crate::Cause::Dropped`]). If all are on their way, the record is refused.
+    ///
+    /// A batch that made room keeps its slot until its event is taken: let there be more batches
+    /// than blocks.
+    DropOldest,
+    /// It is left out itself: [`crate::Refused::Dropped`].
+    DropNewest,
+    /// As `DropOldest` among the batches of the lowest [class](crate::Record::class), if that is
+    /// not above the record's own; else it is left out itself. A batch has the highest class of
+    /// its records.
+    DropLowestClass,
+}
+
 /// Longest `client.id` in bytes.
 pub const CLIENT_ID_MAX: usize = 255;
 
@@ -100,6 +123,8 @@ pub struct Config {
     /// What records without a timestamp get before
     /// [`set_wall_clock`](crate::Producer::set_wall_clock).
     pub unknown_time: UnknownTime,
+    /// What happens to a record that finds the memory full.
+    pub when_full: WhenFull,
 }
 
 impl Default for Config {
@@ -133,6 +158,7 @@ impl Config {
             auto_create_topics: true,
             resend_after_state_loss: false,
             unknown_time: UnknownTime::Wait,
+            when_full: WhenFull::Refuse,
         }
     }
 
@@ -158,6 +184,7 @@ impl Config {
         auto_create_topics: false,
         resend_after_state_loss: false,
         unknown_time: UnknownTime::Wait,
+        when_full: WhenFull::Refuse,
     };
 
     /// All that is wrong, at once. `buffer_memory` is the bound of the memory that the producer

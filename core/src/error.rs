@@ -133,6 +133,8 @@ pub enum Refused {
     /// A topic name that is empty, longer than 249 bytes, `.`, `..`, or that has a character
     /// other than letters, digits, `.`, `_` and `-`.
     IllegalName,
+    /// The memory is full, and [`crate::config::WhenFull`] leaves this record out.
+    Dropped,
     /// The producer is closed or closing.
     Closed,
     /// The producer met a fatal answer and can only be closed.
@@ -159,6 +161,7 @@ impl fmt::Display for Refused {
             Self::TimeUnknown => "the time of day is not known",
             Self::NoSuchTopic => "the topic handle belongs to another producer",
             Self::IllegalName => "the topic name is not legal",
+            Self::Dropped => "it was left out, as buffer.memory is full",
             Self::Closed => "the producer is closed",
             Self::Fatal(code) => return write!(f, "the producer met a fatal answer: {code}"),
         };

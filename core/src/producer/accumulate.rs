@@ -116,7 +116,16 @@ impl Machine {
             None => self.wall_millis().ok_or(Refused::TimeUnknown)?,
         };
         let (partition, sticky) = self.choose(memory, topic.id, record)?;
-        let accepted = self.append(memory, partition, record, fields, timestamp);
+        let accepted = loop {
+            match self.append(memory, partition, record, fields, timestamp) {
+                Err(Full::Memory) => match self.make_way(memory, record.class) {
+                    Ok(()) => {}
+                    Err(Refused::Dropped) => return Err(Refused::Dropped),
+                    Err(_) => break Err(Full::Memory),
+                },
+                result => break result,
+            }
+        };
         match accepted {
             Ok((accepted, grown)) => {
                 if sticky {
@@ -388,6 +397,7 @@ impl Machine {
         slot.length = length;
         slot.count = place.wrapping_add(1);
         slot.max_timestamp = slot.max_timestamp.max(timestamp);
+        slot.class = slot.class.max(record.class);
         let full = length >= limit;
         if full {
             slot.state = BatchState::Closed;

@@ -3,6 +3,7 @@
 mod accumulate;
 mod answer;
 mod connect;
+mod discard;
 mod discover;
 mod expire;
 mod machine;
@@ -42,6 +43,9 @@ pub struct Counters {
     pub not_written: u64,
     /// Records reported unknown.
     pub unknown: u64,
+    /// Records that [`crate::config::WhenFull`] left out: those refused with
+    /// [`Refused::Dropped`], and those reported not written for it.
+    pub dropped: u64,
     /// Produce requests filled.
     pub requests: u64,
     /// Batches put into requests, those sent again included.
@@ -102,6 +106,7 @@ impl Counters {
         written: 0,
         not_written: 0,
         unknown: 0,
+        dropped: 0,
         requests: 0,
         batches: 0,
         batch_bytes: 0,

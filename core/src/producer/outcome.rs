@@ -35,6 +35,8 @@ pub enum Cause {
     Timeout,
     /// The producer was closed or dropped. R5.
     Closed,
+    /// It made room for another record, before it was ever sent: [`crate::config::WhenFull`].
+    Dropped,
     /// The broker's answer cannot be retried, or `retries` is used up.
     Code(ErrorCode),
     /// Connections were lost more often than `retries` allows.
@@ -64,6 +66,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Timeout => f.write_str("delivery.timeout.ms is over"),
             Self::Closed => f.write_str("the producer was closed"),
+            Self::Dropped => f.write_str("it made room for another record"),
             Self::Code(code) => write!(f, "the broker answered {code}"),
             Self::Disconnected => f.write_str("the connection was lost too often"),
             Self::StateLost => f.write_str("the broker lost its state of this producer"),

@@ -238,8 +238,6 @@ impl Machine {
         slot.outcome = Perhaps::Yes(outcome);
         slot.set(mark::FINAL);
         let (partition, next, identity) = (slot.partition, slot.next, slot.identity);
-        let (previous, following) = (slot.live_previous, slot.live_next);
-        let count = u64::from(slot.count);
         let entry = &mut memory.partitions[partition];
         debug_assert!(entry.first == batch, "only the head completes");
         entry.first = next;
@@ -256,17 +254,21 @@ impl Machine {
                 entry.sequences.give_up();
             }
         }
-        match outcome {
-            Outcome::Written { .. } | Outcome::Unacknowledged => {
-                self.counters.written = self.counters.written.wrapping_add(count);
-            }
-            Outcome::NotWritten(_) => {
-                self.counters.not_written = self.counters.not_written.wrapping_add(count);
-            }
-            Outcome::Unknown(..) => {
-                self.counters.unknown = self.counters.unknown.wrapping_add(count);
-            }
-        }
+        self.conclude(memory, batch);
+    }
+
+    /// A batch that has its outcome, and stands in its partition's list no more, is counted and
+    /// told.
+    pub(super) fn conclude(&mut self, memory: &mut Memory<'_>, batch: BatchId) {
+        let slot = &memory.batches[batch];
+        let (previous, following) = (slot.live_previous, slot.live_next);
+        let count = u64::from(slot.count);
+        let counter = match slot.outcome.get() {
+            Some(Outcome::NotWritten(_)) => &mut self.counters.not_written,
+            Some(Outcome::Unknown(..)) => &mut self.counters.unknown,
+            _ => &mut self.counters.written,
+        };
+        *counter = counter.wrapping_add(count);
         if previous.is_some() {
             memory.batches[previous].live_next = following;
         } else {

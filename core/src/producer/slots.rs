@@ -76,6 +76,8 @@ pub struct BatchSlot {
     pub(crate) heard: bool,
     /// The log start that came with its answer was -1.
     pub(crate) log_start_unknown: bool,
+    /// The highest class of its records.
+    pub(crate) class: u8,
     pub(crate) partition: PartitionId,
     /// The next batch of its partition.
     pub(crate) next: BatchId,
@@ -122,6 +124,7 @@ impl BatchSlot {
         has_text: false,
         heard: false,
         log_start_unknown: false,
+        class: 0,
         partition: PartitionId::NONE,
         next: BatchId::NONE,
         live_previous: BatchId::NONE,

@@ -39,6 +39,9 @@ pub struct Record<'a> {
     /// Milliseconds since the Unix epoch, not negative. `None`: the wall clock as last told by
     /// `Producer::set_wall_clock`, or as `Config::unknown_time` says if it never was.
     pub timestamp: Option<i64>,
+    /// What it is worth when the memory is full, the higher the more; default 0. See
+    /// [`WhenFull::DropLowestClass`](crate::config::WhenFull::DropLowestClass).
+    pub class: u8,
     /// The partition, if the caller chooses it.
     pub partition: Option<i32>,
     /// `key_hash` of the key, if it was computed already
@@ -55,6 +58,7 @@ impl<'a> Record<'a> {
             value: Some(value),
             headers: &[],
             timestamp: None,
+            class: 0,
             partition: None,
             key_hash: None,
         }
@@ -68,6 +72,7 @@ impl<'a> Record<'a> {
             value: None,
             headers: &[],
             timestamp: None,
+            class: 0,
             partition: None,
             key_hash: None,
         }
@@ -91,6 +96,13 @@ impl<'a> Record<'a> {
     #[must_use]
     pub const fn timestamp(mut self, millis: i64) -> Self {
         self.timestamp = Some(millis);
+        self
+    }
+
+    /// The same of another class.
+    #[must_use]
+    pub const fn class(mut self, class: u8) -> Self {
+        self.class = class;
         self
     }
 
