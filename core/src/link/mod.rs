@@ -42,6 +42,8 @@ pub enum Reason {
     Replaced,
     /// The producer closes.
     Shutdown,
+    /// The producer was paused.
+    Paused,
     /// The address could not be resolved; told by the adapter.
     Unresolved,
     /// The peer refused or never accepted the connection; told by the adapter.
@@ -61,6 +63,7 @@ impl core::fmt::Display for Reason {
             Self::Idle => "it was idle",
             Self::Replaced => "its socket is needed for another broker",
             Self::Shutdown => "the producer closes",
+            Self::Paused => "the producer was paused",
             Self::Unresolved => "its address does not resolve",
             Self::Refused => "it does not accept connections",
             Self::Disconnected => "the connection was lost",

@@ -120,7 +120,8 @@ impl Machine {
         state: LinkState,
         reason: Reason,
     ) {
-        let failed = !matches!(reason, Reason::Idle | Reason::Replaced | Reason::Shutdown);
+        let failed =
+            !matches!(reason, Reason::Idle | Reason::Replaced | Reason::Shutdown | Reason::Paused);
         let slot = &mut memory.brokers[broker];
         slot.link = crate::link::LinkId::NONE;
         if failed {

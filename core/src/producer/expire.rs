@@ -87,6 +87,7 @@ impl Machine {
     /// Accepts nothing more, and ends at the deadline at the latest. R5.
     pub(crate) fn close(&mut self, memory: &mut Memory<'_>, now: Instant, deadline: Instant) {
         self.tick(now);
+        self.resume(memory, now);
         match self.phase {
             Phase::Closed => return,
             Phase::Closing(earlier) => self.phase = Phase::Closing(earlier.min(deadline)),
@@ -99,12 +100,36 @@ impl Machine {
         self.maintain(memory);
     }
 
-    pub(super) fn end_all_links(&mut self, memory: &mut Memory<'_>) {
+    pub(super) fn end_all_links(&mut self, memory: &mut Memory<'_>, reason: Reason) {
         for link in self.open_links(memory) {
             if self.is_open(memory, link) {
-                self.end_link(memory, link, Reason::Shutdown, false);
+                self.end_link(memory, link, reason, false);
             }
         }
+    }
+
+    /// Ends every link and opens none before [`Machine::resume`]. What is queued stays.
+    pub(crate) fn pause(&mut self, memory: &mut Memory<'_>, now: Instant) {
+        self.tick(now);
+        if self.phase == Phase::Running {
+            self.paused = true;
+            self.end_all_links(memory, Reason::Paused);
+        }
+    }
+
+    /// Goes on at once, whatever failed before.
+    pub(crate) fn resume(&mut self, memory: &mut Memory<'_>, now: Instant) {
+        self.tick(now);
+        if !core::mem::take(&mut self.paused) {
+            return;
+        }
+        for broker in self.brokers(memory) {
+            let slot = &mut memory.brokers[broker];
+            slot.retry_at = slot.retry_at.min(self.now);
+        }
+        self.refresh.retry_at = self.refresh.retry_at.min(self.now);
+        self.acquire.retry_at = self.acquire.retry_at.min(self.now);
+        self.maintain(memory);
     }
 
     /// The next event. Its batch, if it has one, is over for the application.

@@ -108,6 +108,8 @@ pub(crate) struct Machine {
     pub(super) serial: u64,
     pub(super) due_serial: u64,
     pub(super) phase: Phase,
+    /// No link is open or will be, and no time counts.
+    pub(super) paused: bool,
     pub(super) fatal: Option<ErrorCode>,
     pub(super) closed_told: bool,
     pub(super) fatal_told: bool,
@@ -152,6 +154,7 @@ impl Machine {
         serial: 0,
         due_serial: 0,
         phase: Phase::Unstarted,
+        paused: false,
         fatal: None,
         closed_told: false,
         fatal_told: false,
@@ -241,9 +244,9 @@ impl Machine {
             && self.live_first.is_none()
         {
             self.phase = Phase::Closed;
-            self.end_all_links(memory);
+            self.end_all_links(memory, crate::link::Reason::Shutdown);
         }
-        if self.phase == Phase::Closed {
+        if self.phase == Phase::Closed || self.paused {
             return;
         }
         if self.questions(memory).iter().flatten().any(|at| *at <= self.now) {
@@ -288,6 +291,11 @@ impl Machine {
 
     /// When [`Machine::handle_timeout`] is to be called next.
     pub(crate) fn poll_timeout(&mut self, memory: &Memory<'_>) -> Option<Instant> {
+        if self.paused {
+            // Whatever is due is found after it.
+            self.armed = None;
+            return None;
+        }
         let mut earliest = Instant::MAX;
         let mut at = |instant: Instant| earliest = earliest.min(instant);
         if let Some((_, timer)) = self.timers.first(memory) {

@@ -288,6 +288,25 @@ impl<O: Owner> Producer<O> {
         self.call(|machine, memory| machine.close(memory, now, deadline));
     }
 
+    /// Ends every connection and makes none before [`Producer::resume`]: for a radio that is
+    /// switched off. Records are accepted and kept, and [`Producer::poll_timeout`] has nothing to
+    /// tell. Batches whose time is over get their outcome afterwards.
+    pub fn pause(&mut self, now: Instant) {
+        self.call(|machine, memory| machine.pause(memory, now));
+    }
+
+    /// Goes on after a pause, and tries at once what had failed before. [`Producer::close`] does
+    /// so, too.
+    pub fn resume(&mut self, now: Instant) {
+        self.call(|machine, memory| machine.resume(memory, now));
+    }
+
+    /// Whether it is paused.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.machine.paused
+    }
+
     /// Tells the time of day: `unix_millis` milliseconds since 1970 at `now`. Records without a
     /// timestamp get it from here; before the first call [`Config::unknown_time`] decides.
     ///

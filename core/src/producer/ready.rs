@@ -152,6 +152,9 @@ impl Machine {
 
     /// Whether the I/O task has to be woken for what a record changed. R19.
     pub(super) fn needs_wake(&self, memory: &Memory<'_>, partition: PartitionId) -> bool {
+        if self.paused {
+            return false;
+        }
         let slot = &memory.partitions[partition];
         if slot.has(flag::READY) {
             let link = memory.brokers[slot.ready_on].link;

@@ -467,3 +467,43 @@ fn bytes_are_counted_by_what_they_are_for() {
     assert!(after.received.produce > 0 && after.received.resend == 0, "{:?}", after.received);
     assert_eq!(after.connections, u64::from(world.attempts));
 }
+
+#[test]
+fn a_pause_ends_every_link_keeps_the_records_and_wakes_nobody() {
+    let hours = Duration::from_secs(7_200);
+    let settings = Config { delivery_timeout: hours, metadata_max_age: hours, ..config() };
+    let mut world = World::new(settings, 1);
+    let topic = world.warm();
+    world.send(topic, 0, "in flight");
+    let sent = world.take();
+    world.producer.pause(world.now);
+    world.send(topic, 0, "queued");
+    let attempts = world.attempts;
+    world.pass(1_800_000);
+    assert_eq!(world.producer.poll_timeout(), None);
+    assert_eq!((world.attempts, world.links()), (attempts, Vec::new()));
+    assert_eq!(world.outcomes(), []);
+    world.producer.resume(world.now);
+    world.run();
+    assert_eq!(world.attempts, attempts + 1, "at once");
+    let again = world.take();
+    assert_eq!(again.only().bytes, sent.only().bytes);
+    world.acknowledge(&again, 1);
+    let next = world.take();
+    world.acknowledge(&next, 2);
+    assert_eq!(world.outcomes().len(), 2);
+}
+
+#[test]
+fn a_paused_producer_that_is_closed_sends_what_it_has() {
+    let mut world = World::new(config(), 1);
+    let topic = world.warm();
+    world.producer.pause(world.now);
+    world.send(topic, 0, "queued");
+    world.run();
+    world.producer.close(world.now, world.now.after(Duration::from_secs(10)));
+    let sent = world.take();
+    world.acknowledge(&sent, 1);
+    assert_eq!(world.outcomes().len(), 1);
+    assert!(world.producer.is_closed());
+}

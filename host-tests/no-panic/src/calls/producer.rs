@@ -36,7 +36,10 @@ fn now() -> Instant {
 
 fn verbs(producer: &mut Producer<Node>) {
     opaque(producer.bootstrap(opaque("host"), opaque(9092)));
-    producer.set_wall_clock(now(), opaque(0));
+    opaque(producer.set_wall_clock(now(), opaque(0)));
+    producer.pause(now());
+    opaque(producer.is_paused());
+    producer.resume(now());
     let headers = [Header { key: opaque("key"), value: opaque(None) }];
     for topic in [producer.topic(opaque("t")), producer.declare_topic(opaque("u"), opaque(3))] {
         let Ok(topic) = topic else { continue };
