@@ -39,6 +39,7 @@ impl Instant {
     }
 
     /// This instant moved `span` later; stops at [`Instant::MAX`].
+    #[cfg_attr(target_os = "none", inline(never))]
     #[must_use]
     pub const fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(span.0))

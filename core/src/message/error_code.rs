@@ -187,6 +187,18 @@ const _: () = {
     }
 };
 
+/// The flags alone, at the same indices: where nobody asks for a name, none is in the image.
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
+const FLAGS: [u8; ROWS.len()] = {
+    let mut flags = [0; ROWS.len()];
+    let mut index = 0;
+    while index < ROWS.len() {
+        flags[index] = ROWS[index].flags;
+        index += 1;
+    }
+    flags
+};
+
 impl ErrorCode {
     /// Success.
     pub const NONE: Self = Self(0);
@@ -257,13 +269,12 @@ impl ErrorCode {
     /// The topic id is not known to the broker.
     pub const UNKNOWN_TOPIC_ID: Self = Self(100);
 
-    fn row(self) -> Option<&'static Row> {
-        let index = usize::try_from(i32::from(self.0).saturating_add(1)).ok()?;
-        ROWS.get(index)
+    fn index(self) -> usize {
+        usize::from(self.0.wrapping_add(1).cast_unsigned())
     }
 
     fn has(self, flag: u8) -> bool {
-        self.row().is_some_and(|row| row.flags & flag != 0)
+        FLAGS.get(self.index()).is_some_and(|flags| flags & flag != 0)
     }
 
     /// Whether this is success.
@@ -275,7 +286,7 @@ impl ErrorCode {
     /// Kafka's name of the code, `UNKNOWN` for one that this version does not know.
     #[must_use]
     pub fn name(self) -> &'static str {
-        self.row().map_or("UNKNOWN", |row| row.name)
+        ROWS.get(self.index()).map_or("UNKNOWN", |row| row.name)
     }
 
     /// Whether the same request may succeed later.

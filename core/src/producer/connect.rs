@@ -2,7 +2,7 @@
 
 use super::machine::Machine;
 use super::outcome::{Broker, Event};
-use crate::link::{Link, LinkId, LinkState, Negotiation, Order, Reason, Receive};
+use crate::link::{Link, LinkId, LinkSlot, LinkState, Negotiation, Order, Reason, Receive};
 use crate::memory::{BrokerId, Memory, Perhaps};
 use crate::message::Api;
 use crate::time::{Duration, Instant};
@@ -176,18 +176,19 @@ impl Machine {
 
     /// The link that has had its turn first, if none makes way already, and since when.
     fn longest_turn(&self, memory: &Memory<'_>) -> Option<(Instant, LinkId)> {
-        let yields = |link: LinkId| {
-            memory.links[link].yielding || matches!(memory.links[link].state, LinkState::Closing(_))
-        };
-        if self.open_links(memory).any(yields) {
-            return None;
+        let mut longest: Option<(Instant, LinkId)> = None;
+        for link in self.open_links(memory) {
+            let slot = &memory.links[link];
+            if slot.yielding || matches!(slot.state, LinkState::Closing(_)) {
+                return None;
+            }
+            let over = slot.ready_at.after(TURN);
+            let works = slot.state == LinkState::Ready && slot.useful;
+            if works && longest.is_none_or(|(other, _)| over < other) {
+                longest = Some((over, link));
+            }
         }
-        let works = |link: &LinkId| {
-            let slot = &memory.links[*link];
-            slot.state == LinkState::Ready && slot.useful
-        };
-        let turn = |link| (memory.links[link].ready_at.after(TURN), link);
-        self.open_links(memory).filter(works).map(turn).min()
+        longest
     }
 
     /// From when a broker that waits for a link may have one: at once if there is a free one,
@@ -214,15 +215,20 @@ impl Machine {
     /// Opens links to the brokers that want one, as far as links go round: who has waited longest
     /// comes first.
     pub(super) fn connect_wanted(&mut self, memory: &mut Memory<'_>) {
-        let mut last = None;
+        let mut last = (Instant::ZERO, BrokerId::NONE);
         loop {
-            let order = |broker: &BrokerId| Some((memory.brokers[*broker].wanted_at, *broker));
-            let next = self
-                .brokers(memory)
-                .filter(|broker| memory.brokers[*broker].wanted && order(broker) > last)
-                .min_by_key(order);
-            let Some(broker) = next else { break };
-            last = order(&broker);
+            let mut next = (Instant::MAX, BrokerId::NONE);
+            for broker in self.brokers(memory) {
+                let order = (memory.brokers[broker].wanted_at, broker);
+                if memory.brokers[broker].wanted && order > last && order < next {
+                    next = order;
+                }
+            }
+            let (_, broker) = next;
+            if broker.is_none() {
+                break;
+            }
+            last = next;
             let slot = &mut memory.brokers[broker];
             if slot.link.is_some() || slot.ready_count == 0 {
                 slot.wanted = false;
@@ -267,52 +273,70 @@ impl Machine {
 
     /// When the next address may be tried; at once if none is being tried.
     pub(super) fn contact_time(&self, memory: &Memory<'_>) -> Instant {
-        let trying = self.open_links(memory).any(|link| {
-            matches!(
-                memory.links[link].state,
-                LinkState::Wanted | LinkState::Connecting | LinkState::Negotiating
-            )
-        });
-        let usable = self.any_link(memory).is_some();
-        if usable {
-            return self.now;
+        let mut trying = false;
+        let mut throttled = None;
+        for link in self.open_links(memory) {
+            let slot = &memory.links[link];
+            match slot.state {
+                LinkState::Ready if self.takes_any(slot) => return self.now,
+                // A link that is only held back by throttling can be used after it.
+                LinkState::Ready => {
+                    throttled = Some(throttled.unwrap_or(Instant::MAX).min(slot.throttled_until));
+                }
+                LinkState::Free | LinkState::Closing(_) => {}
+                LinkState::Wanted | LinkState::Connecting | LinkState::Negotiating => trying = true,
+            }
         }
-        let next = self.next_contact(memory).map(|(_, at)| at).unwrap_or(Instant::MAX);
-        // A link that is only held back by throttling can be used after it.
-        let throttled = self
-            .open_links(memory)
-            .filter(|link| memory.links[*link].state == LinkState::Ready)
-            .map(|link| memory.links[link].throttled_until)
-            .min();
         if let Some(until) = throttled {
             return if until > self.now { until } else { Instant::MAX };
         }
         if trying && !self.links.links.has_room(&memory.links) {
             return Instant::MAX;
         }
+        let next = self.next_contact(memory).map_or(Instant::MAX, |(_, at)| at);
         if trying { next.max(self.contact_at) } else { next }
+    }
+
+    /// Whether any request can be sent on a link now.
+    fn takes_any(&self, slot: &LinkSlot) -> bool {
+        slot.state == LinkState::Ready && slot.throttled_until <= self.now && slot.queued < u8::MAX
     }
 
     /// A link on which any request can be sent now: the least busy one.
     pub(super) fn any_link(&self, memory: &Memory<'_>) -> Option<LinkId> {
-        self.open_links(memory)
-            .filter(|link| {
-                let slot = &memory.links[*link];
-                slot.state == LinkState::Ready
-                    && slot.throttled_until <= self.now
-                    && slot.queued < u8::MAX
-            })
-            .min_by_key(|link| memory.links[*link].queued)
+        let mut least = None;
+        let mut queued = u8::MAX;
+        for link in self.open_links(memory) {
+            let slot = &memory.links[link];
+            if self.takes_any(slot) && slot.queued < queued {
+                queued = slot.queued;
+                least = Some(link);
+            }
+        }
+        least
     }
 
     /// The broker to try next, after the one that was tried last, and when it may be.
     pub(super) fn next_contact(&self, memory: &Memory<'_>) -> Option<(BrokerId, Instant)> {
-        self.brokers(memory)
-            .filter(|broker| memory.brokers[*broker].used && memory.brokers[*broker].link.is_none())
-            .map(|broker| (broker, memory.brokers[broker].retry_at.max(self.now)))
-            .min_by_key(|(broker, at)| {
-                (*at, broker.number() <= self.contact_last.number(), *broker)
-            })
+        let mut next: Option<(BrokerId, Instant)> = None;
+        for broker in self.brokers(memory) {
+            let slot = &memory.brokers[broker];
+            if !slot.used || slot.link.is_some() {
+                continue;
+            }
+            let at = slot.retry_at.max(self.now);
+            let better = match next {
+                None => true,
+                Some((other, earliest)) => {
+                    let last = self.contact_last;
+                    at < earliest || at == earliest && other <= last && broker > last
+                }
+            };
+            if better {
+                next = Some((broker, at));
+            }
+        }
+        next
     }
 
     /// Tries to reach some broker, as no link can carry what has to be asked.

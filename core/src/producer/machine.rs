@@ -178,6 +178,7 @@ impl Machine {
     }
 
     /// Takes the caller's time; it never goes back.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn tick(&mut self, now: Instant) {
         self.now = self.now.max(now);
     }

@@ -140,6 +140,7 @@ pub trait Put {
 }
 
 /// Copies `from` into `to`, as much as both hold, without the panic of `copy_from_slice`.
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
     let length = to.len().min(from.len());
     if let (Some(to), Some(from)) = (to.get_mut(..length), from.get(..length)) {
