@@ -1,30 +1,48 @@
-//! The bytes of requests, as a cursor over pieces.
+//! The bytes of requests, as a cursor over parts.
 //!
-//! A request is a head, then for each batch (or topic) an envelope, with the batch after it,
-//! then a tail. Envelopes are made when the cursor comes by, in a scratch buffer; batches are
-//! lent as they stand in memory. Two cursors run over a link's requests: how far bytes were
-//! lent, and how far they were taken.
+//! A request is a head, the client id and a body, then for each batch (or topic) an envelope, a
+//! name and the batch, then a tail. Names and batches are lent as they stand in memory; what is
+//! around them is made when the cursor comes by, in a scratch buffer. Two cursors run over a
+//! link's requests: how far bytes were lent, and how far they were taken.
 
 use super::RequestId;
 use crate::memory::{BatchId, BlockId, Memory, TopicId};
-use crate::message::{Api, api_versions, init_producer_id, metadata, produce, request_header};
+use crate::message::{
+    Api, api_versions, init_producer_id, metadata, produce, request_header_end,
+    request_header_start,
+};
 use crate::wire::write::{Put, Writer};
 
-/// Bytes of the largest head or envelope: a header with a client id of 255 bytes, or a topic
-/// name of 249 with what stands around it.
-pub(crate) const SCRATCH: usize = 320;
+/// Bytes of the largest part that is made: what stands around names.
+pub(crate) const SCRATCH: usize = 48;
 
 /// `client.id` of a producer that was given none.
 const DEFAULT_CLIENT_ID: &[u8] = b"ottla";
 
 #[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Part {
+    /// Up to the client id, or behind the default one.
     #[default]
     Head,
-    /// What stands before a batch, or a topic of a metadata request.
+    ClientId,
+    Body,
+    /// What stands before a batch, or a topic of a metadata request; up to the topic's name, if
+    /// it is another topic than that of the batch before.
     Envelope,
+    Name,
+    /// What stands between the name and the batch.
+    Partition,
     Batch,
     Tail,
+}
+
+/// Where the bytes of a part are.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Source {
+    Scratch,
+    /// In [`Memory::names`], from here on.
+    Names(u32),
+    Block(BlockId),
 }
 
 /// A place in the bytes of a link's requests.
@@ -75,111 +93,169 @@ fn next_asked(memory: &Memory<'_>, number: u32) -> u32 {
     0
 }
 
+/// The topic of a batch.
+fn topic_of(memory: &Memory<'_>, batch: u32) -> TopicId {
+    memory.partitions[memory.batches[BatchId::from_number(batch)].partition].topic
+}
+
 impl Pieces {
-    fn client_id<'m>(&self, memory: &'m Memory<'_>) -> &'m [u8] {
-        let (from, length) = self.client_id;
-        let from = from as usize;
-        match memory.names.get(from..from.saturating_add(usize::from(length))) {
-            Some(name) if length > 0 => name,
-            _ => DEFAULT_CLIENT_ID,
+    /// The topic whose name comes next at an envelope; none if it stands there already.
+    fn new_topic(memory: &Memory<'_>, cursor: Cursor) -> TopicId {
+        if memory.requests[cursor.request].api == Api::Metadata {
+            return TopicId::from_number(cursor.item);
         }
+        let topic = topic_of(memory, cursor.item);
+        let same = cursor.previous != 0 && topic_of(memory, cursor.previous) == topic;
+        if same { TopicId::NONE } else { topic }
     }
 
-    /// Length of the part at `cursor`, written into `scratch` if it is not a batch. A batch
-    /// comes with its block.
+    /// Length of the part at `cursor`, and where it is; made in `scratch` if it is not in memory.
     pub(crate) fn part(
         &self,
         memory: &Memory<'_>,
         cursor: Cursor,
         scratch: &mut [u8; SCRATCH],
-    ) -> (u32, Option<BlockId>) {
-        if cursor.part == Part::Batch {
-            let batch = &memory.batches[cursor.batch()];
-            return (batch.length, Some(batch.block));
-        }
-        let mut out = Writer::new(scratch);
+    ) -> (u32, Source) {
         let request = &memory.requests[cursor.request];
-        let version = request.version;
-        match (request.api, cursor.part) {
-            (_, Part::Head) => {
+        let (api, version) = (request.api, request.version);
+        let mut out = Writer::new(scratch);
+        match cursor.part {
+            Part::Batch => {
+                let batch = &memory.batches[cursor.batch()];
+                return (batch.length, Source::Block(batch.block));
+            }
+            Part::ClientId => {
+                let (at, length) = self.client_id;
+                return (u32::from(length), Source::Names(at));
+            }
+            Part::Name => {
+                let topic = &memory.topics[Self::new_topic(memory, cursor)];
+                return (u32::from(topic.name_length), Source::Names(topic.name_at));
+            }
+            Part::Head => {
                 out.int32(request.length.cast_signed());
-                let id = self.client_id(memory);
-                request_header(&mut out, request.api, version, request.correlation, id);
-                match request.api {
-                    Api::Produce => produce::request_start(
-                        &mut out,
-                        version,
-                        self.acks,
-                        self.timeout_ms,
-                        request.topics,
-                    ),
-                    Api::Metadata => metadata::request_start(&mut out, version, request.topics),
+                let length = match self.client_id {
+                    (_, 0) => DEFAULT_CLIENT_ID.len() as u32,
+                    (_, length) => u32::from(length),
+                };
+                request_header_start(&mut out, api, version, request.correlation, length);
+                if self.client_id.1 == 0 {
+                    out.raw(DEFAULT_CLIENT_ID);
+                }
+            }
+            Part::Body => {
+                request_header_end(&mut out, api, version);
+                let topics = request.topics;
+                match api {
+                    Api::Produce => {
+                        produce::request_start(
+                            &mut out,
+                            version,
+                            self.acks,
+                            self.timeout_ms,
+                            topics,
+                        );
+                    }
+                    Api::Metadata => metadata::request_start(&mut out, version, topics),
                     Api::ApiVersions => api_versions::request(&mut out, version),
                     Api::InitProducerId => init_producer_id::request(&mut out, version),
                     Api::CreateTopics => {}
                 }
             }
-            (Api::Metadata, Part::Envelope) => {
-                let name = memory.name(TopicId::from_number(cursor.item));
-                metadata::request_topic(&mut out, version, name);
+            Part::Envelope => self.envelope(memory, cursor, version, &mut out),
+            Part::Partition => {
+                let mut count = 0_u32;
+                let mut number = cursor.item;
+                let topic = topic_of(memory, number);
+                while number != 0 && topic_of(memory, number) == topic {
+                    count = count.saturating_add(1);
+                    number = memory.batches[BatchId::from_number(number)].in_request.number();
+                }
+                produce::request_topic_end(&mut out, version, count);
+                Self::partition(memory, cursor, version, &mut out);
             }
-            (Api::Metadata, Part::Tail) => {
+            Part::Tail if api == Api::Metadata => {
+                if cursor.item != 0 {
+                    metadata::request_topic_end(&mut out, version);
+                }
                 metadata::request_end(&mut out, version, self.create_topics);
             }
-            (_, Part::Envelope) => {
-                let batch = &memory.batches[cursor.batch()];
-                let partition = &memory.partitions[batch.partition];
-                let topic_of = |number| {
-                    let batch = BatchId::from_number(number);
-                    memory.partitions[memory.batches[batch].partition].topic
-                };
-                let topic = partition.topic;
-                let mut new_topic = true;
-                if cursor.previous != 0 {
-                    produce::request_end(&mut out, version);
-                    new_topic = topic_of(cursor.previous) != topic;
-                    if new_topic {
-                        produce::request_end(&mut out, version);
-                    }
-                }
-                if new_topic {
-                    let mut count = 0_u32;
-                    let mut number = cursor.item;
-                    while number != 0 && topic_of(number) == topic {
-                        count = count.saturating_add(1);
-                        number = memory.batches[BatchId::from_number(number)].in_request.number();
-                    }
-                    produce::request_topic(&mut out, version, memory.name(topic), count);
-                }
-                produce::request_partition(&mut out, version, partition.index, batch.length);
-            }
-            (_, _) => {
+            Part::Tail => {
                 // Ends of the last partition, of its topic, and of the request.
-                produce::request_end(&mut out, version);
-                produce::request_end(&mut out, version);
-                produce::request_end(&mut out, version);
+                for _ in 0..3 {
+                    produce::request_end(&mut out, version);
+                }
             }
         }
-        debug_assert!(out.length() > 0, "an empty part");
-        (out.length() as u32, None)
+        (out.length() as u32, Source::Scratch)
+    }
+
+    fn envelope(&self, memory: &Memory<'_>, cursor: Cursor, version: i16, out: &mut Writer<'_>) {
+        let topic = Self::new_topic(memory, cursor);
+        let name = u32::from(memory.topics[topic].name_length);
+        if memory.requests[cursor.request].api == Api::Metadata {
+            if cursor.previous != 0 {
+                metadata::request_topic_end(out, version);
+            }
+            metadata::request_topic_start(out, version, name);
+            return;
+        }
+        if cursor.previous != 0 {
+            produce::request_end(out, version);
+        }
+        if topic.is_none() {
+            Self::partition(memory, cursor, version, out);
+            return;
+        }
+        if cursor.previous != 0 {
+            produce::request_end(out, version);
+        }
+        produce::request_topic_start(out, version, name);
+    }
+
+    /// What stands right before a batch.
+    fn partition(memory: &Memory<'_>, cursor: Cursor, version: i16, out: &mut Writer<'_>) {
+        let batch = &memory.batches[cursor.batch()];
+        let index = memory.partitions[batch.partition].index;
+        produce::request_partition(out, version, index, batch.length);
     }
 
     /// Moves `cursor` to the start of the next part, of the same request or of the next one.
-    pub(crate) fn advance(memory: &Memory<'_>, cursor: &mut Cursor) {
+    pub(crate) fn advance(&self, memory: &Memory<'_>, cursor: &mut Cursor) {
         let request = &memory.requests[cursor.request];
         cursor.offset = 0;
-        let next_item = match (request.api, cursor.part) {
-            (_, Part::Tail) => {
+        let next_item = match (cursor.part, request.api) {
+            (Part::Head, _) if self.client_id.1 != 0 => {
+                cursor.part = Part::ClientId;
+                return;
+            }
+            // A request without a body: its header was all.
+            (Part::Head | Part::ClientId, Api::ApiVersions)
+                if !Api::ApiVersions.is_flexible(request.version) =>
+            {
                 *cursor = Cursor::start(request.next);
                 return;
             }
-            (Api::Produce, Part::Envelope) => {
+            (Part::Head | Part::ClientId, _) => {
+                cursor.part = Part::Body;
+                return;
+            }
+            (Part::Envelope, _) => {
+                let named = Self::new_topic(memory, *cursor).is_some();
+                cursor.part = if named { Part::Name } else { Part::Batch };
+                return;
+            }
+            (Part::Name, Api::Produce) => {
+                cursor.part = Part::Partition;
+                return;
+            }
+            (Part::Partition, _) => {
                 cursor.part = Part::Batch;
                 return;
             }
-            (Api::Produce, Part::Head) => request.batches.number(),
-            (Api::Produce, Part::Batch) => memory.batches[cursor.batch()].in_request.number(),
-            (Api::Metadata, Part::Head | Part::Envelope) => next_asked(memory, cursor.item),
+            (Part::Body, Api::Produce) => request.batches.number(),
+            (Part::Batch, _) => memory.batches[cursor.batch()].in_request.number(),
+            (Part::Body | Part::Name, Api::Metadata) => next_asked(memory, cursor.item),
             _ => {
                 *cursor = Cursor::start(request.next);
                 return;
@@ -208,7 +284,7 @@ impl Pieces {
         loop {
             let (length, _) = self.part(memory, cursor, scratch);
             sum = sum.saturating_add(length);
-            Self::advance(memory, &mut cursor);
+            self.advance(memory, &mut cursor);
             if cursor.request != request {
                 return sum.saturating_sub(4);
             }

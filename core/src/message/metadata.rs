@@ -16,13 +16,23 @@ pub fn request_start(out: &mut impl Put, version: i16, count: u32) {
 
 /// Writes one topic of a request.
 pub fn request_topic(out: &mut impl Put, version: i16, name: &[u8]) {
-    let flexible = Api::Metadata.is_flexible(version);
+    request_topic_start(out, version, name.len() as u32);
+    out.raw(name);
+    request_topic_end(out, version);
+}
+
+/// What stands before a topic's name.
+pub(crate) fn request_topic_start(out: &mut impl Put, version: i16, name: u32) {
     if version >= 10 {
         out.raw(&[0; 16]);
     }
     // From version 10 on the name may be null, which has the same encoding otherwise.
-    out.string(name, flexible);
-    out.no_tags(flexible);
+    out.string_length(name, Api::Metadata.is_flexible(version));
+}
+
+/// What stands behind a topic's name.
+pub(crate) fn request_topic_end(out: &mut impl Put, version: i16) {
+    out.no_tags(Api::Metadata.is_flexible(version));
 }
 
 /// Writes the end of a request. `create`: the broker may create topics that it does not have.

@@ -130,10 +130,27 @@ pub fn request_header(
     correlation: i32,
     client_id: &[u8],
 ) {
+    request_header_start(out, api, version, correlation, client_id.len() as u32);
+    out.raw(client_id);
+    request_header_end(out, api, version);
+}
+
+/// What stands before the client id.
+pub(crate) fn request_header_start(
+    out: &mut impl Put,
+    api: Api,
+    version: i16,
+    correlation: i32,
+    client_id: u32,
+) {
     out.int16(api.key());
     out.int16(version);
     out.int32(correlation);
-    out.string(client_id, false);
+    out.string_length(client_id, false);
+}
+
+/// What stands behind the client id.
+pub(crate) fn request_header_end(out: &mut impl Put, api: Api, version: i16) {
     out.no_tags(api.is_flexible(version));
 }
 

@@ -20,9 +20,19 @@ pub fn request_start(out: &mut impl Put, version: i16, acks: i16, timeout_ms: i3
 
 /// Writes the start of a topic with `partitions` batches.
 pub fn request_topic(out: &mut impl Put, version: i16, name: &[u8], partitions: u32) {
-    let flexible = Api::Produce.is_flexible(version);
-    out.string(name, flexible);
-    out.length_prefix(partitions, flexible);
+    request_topic_start(out, version, name.len() as u32);
+    out.raw(name);
+    request_topic_end(out, version, partitions);
+}
+
+/// What stands before a topic's name.
+pub(crate) fn request_topic_start(out: &mut impl Put, version: i16, name: u32) {
+    out.string_length(name, Api::Produce.is_flexible(version));
+}
+
+/// What stands behind a topic's name.
+pub(crate) fn request_topic_end(out: &mut impl Put, version: i16, partitions: u32) {
+    out.length_prefix(partitions, Api::Produce.is_flexible(version));
 }
 
 /// Writes what stands before a batch of `bytes` bytes.

@@ -52,6 +52,10 @@ impl Machine {
 
     /// Sets `client.id`; what it was before is not used any more. False if the names are full.
     pub(crate) fn set_client_id(&mut self, memory: &mut Memory<'_>, id: &str) -> bool {
+        // The length of requests is fixed when they are queued.
+        if self.links.links.high() > 0 {
+            return false;
+        }
         let Ok(length) = u8::try_from(id.len()) else { return false };
         let Some(at) = self.add_name(memory, id.as_bytes()) else { return false };
         self.client_id_at = at;

@@ -27,7 +27,7 @@ pub use texts::{Complaint, Complaints};
 
 use crate::config::Config;
 use crate::error::{Full, Refused};
-use crate::link::{Link, Order, Reason};
+use crate::link::{Link, Order, Reason, Source};
 use crate::memory::{BlockId, Blocks, Memory, Owner};
 use crate::message::Api;
 use crate::record::Record;
@@ -213,13 +213,14 @@ impl<O: Owner> Producer<O> {
     // Application verbs.
 
     /// Sets `client.id`: brokers log it and apply quotas by it; without it, it is `ottla`. False,
-    /// and nothing changes, if it is longer than [`crate::config::CLIENT_ID_MAX`] bytes or the
-    /// memory for names is full.
+    /// and nothing changes, if it is longer than [`crate::config::CLIENT_ID_MAX`] bytes, the
+    /// memory for names is full, or a connection was asked for before.
     pub fn set_client_id(&mut self, id: &str) -> bool {
         if self.machine.set_client_id(&mut self.owner.memory(), id) {
             return true;
         }
         id.len() <= crate::config::CLIENT_ID_MAX
+            && self.machine.links.links.high() == 0
             && self.owner.grow(Full::Names)
             && self.machine.set_client_id(&mut self.owner.memory(), id)
     }
@@ -387,12 +388,17 @@ impl<O: Owner> Producer<O> {
     pub fn output(&mut self, link: Link) -> Option<Piece<'_>> {
         let lent = self.call(|machine, memory| machine.output(memory, link))?;
         let range = lent.from as usize..lent.to as usize;
-        let block = lent.block.map(|block| (block, lent.from));
-        let bytes = match lent.block {
-            None => &self.machine.scratch[..],
-            Some(block) => {
+        let mut block = None;
+        let bytes = match lent.source {
+            Source::Scratch => &self.machine.scratch[..],
+            Source::Names(at) => {
+                let names: &[u8] = self.owner.memory().names;
+                names.get(at as usize..).unwrap_or(&[])
+            }
+            Source::Block(id) => {
+                block = Some((id, lent.from));
                 let blocks: &dyn Blocks = self.owner.memory().blocks;
-                blocks.get(block)
+                blocks.get(id)
             }
         };
         Some(Piece { bytes: bytes.get(range).unwrap_or(&[]), block, sealed: lent.sealed })

@@ -5,16 +5,16 @@ use super::slots::{BatchId, BatchState, mark};
 use crate::cluster::flag;
 use crate::config::Acks;
 use crate::identity::WINDOW;
-use crate::link::{Cursor, Link, LinkId, LinkState, NO_VERSION, Part, Pieces, RequestId};
-use crate::memory::{BlockId, Memory, PartitionId, Perhaps};
+use crate::link::{Cursor, Link, LinkId, LinkState, NO_VERSION, Part, RequestId, Source};
+use crate::memory::{Memory, PartitionId, Perhaps};
 use crate::message::Api;
 use crate::record::{builder, layout};
 use crate::time::{Duration, Instant};
 
-/// A piece of output: a range of a block, or of the scratch buffer.
+/// A piece of output: a range of a block, of the names, or of the scratch buffer.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(super) struct Lent {
-    pub(super) block: Option<BlockId>,
+    pub(super) source: Source,
     pub(super) from: u32,
     pub(super) to: u32,
     pub(super) sealed: bool,
@@ -32,10 +32,11 @@ impl Machine {
         if cursor.part == Part::Batch {
             sealed = self.seal(memory, cursor.batch());
         }
-        let (length, block) = self.pieces().part(memory, cursor, &mut self.scratch);
-        let lent = Lent { block, from: cursor.offset, to: length, sealed };
+        let pieces = self.pieces();
+        let (length, source) = pieces.part(memory, cursor, &mut self.scratch);
+        let lent = Lent { source, from: cursor.offset, to: length, sealed };
         let request = cursor.request;
-        Pieces::advance(memory, &mut cursor);
+        pieces.advance(memory, &mut cursor);
         if cursor.request != request {
             memory.requests[request].lent = true;
         }
@@ -75,7 +76,7 @@ impl Machine {
                 break;
             }
             left = left.saturating_sub(rest);
-            Pieces::advance(memory, &mut cursor);
+            self.pieces().advance(memory, &mut cursor);
             memory.links[link].taken = cursor;
             if cursor.request != request {
                 memory.requests[request].taken = true;
@@ -120,7 +121,7 @@ impl Machine {
             let rest = self.rest_of_part(memory, cursor);
             self.count_sent(memory, cursor, rest);
             ahead = ahead.saturating_add(rest);
-            Pieces::advance(memory, &mut cursor);
+            self.pieces().advance(memory, &mut cursor);
         }
         let slot = &mut memory.links[link];
         slot.ahead = slot.ahead.saturating_add(ahead);

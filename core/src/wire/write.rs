@@ -102,7 +102,12 @@ pub trait Put {
 
     /// A string: 16-bit length, or compact.
     fn string(&mut self, text: &[u8], flexible: bool) {
-        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        self.string_length(u32::try_from(text.len()).unwrap_or(u32::MAX), flexible);
+        self.raw(text);
+    }
+
+    /// The length that stands before a string.
+    fn string_length(&mut self, length: u32, flexible: bool) {
         if flexible {
             self.uvarint(length.saturating_add(1));
         } else if let Ok(length) = i16::try_from(length) {
@@ -110,7 +115,6 @@ pub trait Put {
         } else {
             self.refuse();
         }
-        self.raw(text);
     }
 
     /// A string or null.
