@@ -100,8 +100,6 @@ pub struct PartitionSlot {
     /// Records accepted so far: the number of the next one. R20.
     pub(crate) accepted: u64,
     pub(crate) sequences: Sequences,
-    /// Offset after the last acknowledged record; 0 if none is known.
-    pub(crate) acknowledged_offset: i64,
     pub(crate) backoff_until: Instant,
     /// Neighbours on the broker's list of ready partitions, and whose list it is.
     pub(crate) ready_previous: PartitionId,
@@ -187,7 +185,6 @@ impl PartitionSlot {
         cursor: BatchId::NONE,
         accepted: 0,
         sequences: Sequences::EMPTY,
-        acknowledged_offset: 0,
         backoff_until: Instant::ZERO,
         ready_previous: PartitionId::NONE,
         ready_next: PartitionId::NONE,

@@ -7,8 +7,8 @@
 //! | table | slot | bytes of a slot | full means |
 //! |---|---|---|---|
 //! | topics | [`TopicSlot`] | 60 | `topic` is refused |
-//! | partitions | [`PartitionSlot`] | 168 | an idle one is freed after an epoch bump (R10), else `produce` is refused |
-//! | batches | [`BatchSlot`] | 192 | `produce` is refused |
+//! | partitions | [`PartitionSlot`] | 160 | an idle one is freed after an epoch bump (R10), else `produce` is refused |
+//! | batches | [`BatchSlot`] | 160 | `produce` is refused |
 //! | requests | [`RequestSlot`] | 32 | sending waits |
 //! | links | [`LinkSlot`] and [`Receive`] | 120 + 360 | an idle link is closed, else brokers take turns of a second |
 //! | brokers | [`BrokerSlot`] | 72 | a broker that leads nothing is forgotten, else it is asked for again |
@@ -164,6 +164,6 @@ mod tests {
             size_of::<Receive>(),
             size_of::<BrokerSlot>(),
         ];
-        assert_eq!(sizes, [60, 168, 192, 32, 120, 360, 72]);
+        assert_eq!(sizes, [60, 160, 160, 32, 120, 360, 72]);
     }
 }

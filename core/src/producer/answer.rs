@@ -3,7 +3,7 @@
 use super::machine::Machine;
 use super::outcome::Doubt;
 use super::resolve::End;
-use super::slots::BatchId;
+use super::slots::{BatchId, mark};
 use crate::error::Fault;
 use crate::link::{
     Body, Link, LinkId, LinkState, Matching, Reason, Receive, ReceiveStage, RequestId,
@@ -266,8 +266,10 @@ impl Machine {
                     let slot = &mut memory.batches[batch];
                     slot.heard = true;
                     slot.code = answer.error;
-                    slot.offset = answer.base_offset;
-                    slot.append_time = answer.log_append_time;
+                    if !slot.has(mark::FINAL) {
+                        slot.offset = answer.base_offset;
+                        slot.append_time = answer.log_append_time;
+                    }
                     slot.log_start_unknown = answer.log_start < 0;
                     self.begin_texts(memory, matching, batch);
                 }

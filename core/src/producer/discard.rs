@@ -3,10 +3,10 @@
 
 use super::machine::Machine;
 use super::outcome::{Cause, Outcome};
-use super::slots::{BatchId, BatchState, mark};
+use super::slots::{BatchId, BatchState};
 use crate::config::WhenFull;
 use crate::error::{Full, Refused};
-use crate::memory::{Memory, Perhaps};
+use crate::memory::Memory;
 
 impl Machine {
     /// Makes room for a record of this class.
@@ -59,8 +59,7 @@ impl Machine {
     /// Takes a batch out of its partition's list, wherever it stands.
     fn discard(&mut self, memory: &mut Memory<'_>, batch: BatchId) {
         let slot = &mut memory.batches[batch];
-        slot.outcome = Perhaps::Yes(Outcome::NotWritten(Cause::Dropped));
-        slot.set(mark::FINAL);
+        slot.decide(Outcome::NotWritten(Cause::Dropped));
         let (partition, next) = (slot.partition, slot.next);
         self.unready(memory, partition);
         let entry = &mut memory.partitions[partition];

@@ -171,7 +171,7 @@ impl Machine {
             first: slot.first_number,
             count: slot.count,
             batch: Batch { id: batch },
-            outcome: slot.outcome.get().unwrap_or(Outcome::Unacknowledged),
+            outcome: slot.outcome().unwrap_or(Outcome::Unacknowledged),
         };
         if slot.has_text {
             // Its texts can be looked at until the next event is taken.

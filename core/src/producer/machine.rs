@@ -13,7 +13,7 @@ use crate::random::Random;
 use crate::time::{Duration, Instant};
 
 /// Events beside deliveries that wait to be taken; of more, the oldest go.
-const NOTICES: usize = 8;
+const NOTICES: usize = 4;
 
 #[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Phase {

@@ -432,7 +432,7 @@ impl<O: Owner> Producer<O> {
     /// The outcome of a batch, from when it is decided until the batch's event is taken.
     pub fn outcome(&mut self, batch: Batch) -> Option<Outcome> {
         let memory = self.owner.memory();
-        memory.batches[batch.id].outcome.get()
+        memory.batches[batch.id].outcome()
     }
 
     /// Whether closing is complete: every record has its outcome, every link is gone.

@@ -12,7 +12,7 @@
 
 use super::machine::Machine;
 use super::outcome::{Cause, Doubt, Outcome};
-use super::slots::{BatchId, BatchSlot, BatchState, mark};
+use super::slots::{BatchId, BatchSlot, BatchState, Verdict, mark};
 use crate::cluster::flag;
 use crate::config::Acks;
 use crate::memory::{Memory, PartitionId, Perhaps};
@@ -98,12 +98,6 @@ impl Machine {
                 entry.clear(flag::LOST | flag::PROBING);
                 entry.set(flag::RECOVERING);
                 self.forget_denials(memory, partition);
-            }
-            let slot = &memory.batches[batch];
-            let entry = &mut memory.partitions[partition];
-            if slot.offset >= 0 {
-                let end = slot.offset.saturating_add(i64::from(slot.count));
-                entry.acknowledged_offset = entry.acknowledged_offset.max(end);
             }
             return;
         }
@@ -235,8 +229,7 @@ impl Machine {
     pub(super) fn finish(&mut self, memory: &mut Memory<'_>, batch: BatchId, outcome: Outcome) {
         let slot = &mut memory.batches[batch];
         debug_assert!(!slot.has(mark::FINAL), "a second outcome");
-        slot.outcome = Perhaps::Yes(outcome);
-        slot.set(mark::FINAL);
+        slot.decide(outcome);
         let (partition, next, identity) = (slot.partition, slot.next, slot.identity);
         let entry = &mut memory.partitions[partition];
         debug_assert!(entry.first == batch, "only the head completes");
@@ -263,9 +256,9 @@ impl Machine {
         let slot = &memory.batches[batch];
         let (previous, following) = (slot.live_previous, slot.live_next);
         let count = u64::from(slot.count);
-        let counter = match slot.outcome.get() {
-            Some(Outcome::NotWritten(_)) => &mut self.counters.not_written,
-            Some(Outcome::Unknown(..)) => &mut self.counters.unknown,
+        let counter = match slot.verdict {
+            Verdict::NotWritten => &mut self.counters.not_written,
+            Verdict::Unknown => &mut self.counters.unknown,
             _ => &mut self.counters.written,
         };
         *counter = counter.wrapping_add(count);

@@ -43,6 +43,17 @@ pub(crate) enum BatchState {
     Sealed,
 }
 
+/// Which outcome a batch has; the rest of it stands in other fields of its slot.
+#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Verdict {
+    #[default]
+    Open,
+    Written,
+    Unacknowledged,
+    NotWritten,
+    Unknown,
+}
+
 /// Bits of [`BatchSlot::flags`].
 pub(crate) mod mark {
     /// An attempt ended without a proof that it was refused. R2.
@@ -111,7 +122,7 @@ pub struct BatchSlot {
     pub(crate) append_time: i64,
     /// Why it may be in the log.
     pub(crate) doubt: Perhaps<Doubt>,
-    pub(crate) outcome: Perhaps<Outcome>,
+    pub(crate) verdict: Verdict,
     /// The cause with which it fails when its turn comes; none: the answer was a success.
     pub(crate) failure: Perhaps<Cause>,
 }
@@ -148,9 +159,45 @@ impl BatchSlot {
         offset: 0,
         append_time: 0,
         doubt: Perhaps::No,
-        outcome: Perhaps::No,
+        verdict: Verdict::Open,
         failure: Perhaps::No,
     };
+
+    /// Decides the outcome.
+    pub(crate) const fn decide(&mut self, outcome: Outcome) {
+        self.set(mark::FINAL);
+        self.verdict = match outcome {
+            Outcome::Written { base_offset, append_time } => {
+                self.offset = base_offset;
+                self.append_time = append_time;
+                Verdict::Written
+            }
+            Outcome::Unacknowledged => Verdict::Unacknowledged,
+            Outcome::NotWritten(cause) => {
+                self.failure = Perhaps::Yes(cause);
+                Verdict::NotWritten
+            }
+            Outcome::Unknown(cause, doubt) => {
+                self.failure = Perhaps::Yes(cause);
+                self.doubt = Perhaps::Yes(doubt);
+                Verdict::Unknown
+            }
+        };
+    }
+
+    /// The outcome, once it is decided.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        match (self.verdict, self.failure.get(), self.doubt.get()) {
+            (Verdict::Written, _, _) => {
+                let (base_offset, append_time) = (self.offset, self.append_time);
+                Some(Outcome::Written { base_offset, append_time })
+            }
+            (Verdict::Unacknowledged, _, _) => Some(Outcome::Unacknowledged),
+            (Verdict::NotWritten, Some(cause), _) => Some(Outcome::NotWritten(cause)),
+            (Verdict::Unknown, Some(cause), Some(doubt)) => Some(Outcome::Unknown(cause, doubt)),
+            _ => None,
+        }
+    }
 
     pub(crate) const fn has(&self, mark: u8) -> bool {
         self.flags & mark != 0
