@@ -15,7 +15,7 @@
 //! The same state machine runs on a microcontroller with 64 KB of RAM and on a server.
 //!
 //! An adapter moves bytes, time and wake-ups between this core and the world: `ottla-tokio` on
-//! servers. This page is for those who write an adapter, or drive the core themselves.
+//! servers, `ottla-embassy` on microcontrollers. This page is for those who write an adapter, or drive the core themselves.
 //!
 //! # The four kinds of method
 //!
