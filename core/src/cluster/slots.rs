@@ -164,7 +164,7 @@ impl TopicSlot {
 impl TopicSlot {
     /// Whether the application was refused, and promised an event. R16.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.awaited && self.state == TopicState::Unknown
+        self.awaited && matches!(self.state, TopicState::Unknown)
     }
 }
 

@@ -136,7 +136,7 @@ impl Links {
     ) -> RequestId {
         let slot = &mut memory.links[link];
         let requests = core::mem::take(&mut slot.first);
-        let was_wanted = slot.state == LinkState::Wanted;
+        let was_wanted = matches!(slot.state, LinkState::Wanted);
         if was_wanted || told {
             if was_wanted {
                 self.pending = self.pending.wrapping_sub(1);
@@ -162,7 +162,7 @@ impl Links {
         if self.pending == 0 {
             return None;
         }
-        for number in 1..=self.links.high().min(memory.links.capacity()) {
+        for number in self.links.numbers() {
             let link = LinkId::from_number(number);
             match memory.links[link].state {
                 LinkState::Wanted => {

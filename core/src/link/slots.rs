@@ -167,13 +167,11 @@ impl LinkSlot {
 
     /// The version in use for `api`; [`NO_VERSION`] if the broker lacks it.
     pub(crate) fn version(&self, api: Api) -> i8 {
-        let place = Api::ALL.iter().position(|known| *known == api);
-        place.and_then(|place| self.versions.get(place)).copied().unwrap_or(NO_VERSION)
+        self.versions.get(api.place()).copied().unwrap_or(NO_VERSION)
     }
 
     pub(crate) fn set_version(&mut self, api: Api, version: i8) {
-        let place = Api::ALL.iter().position(|known| *known == api);
-        if let Some(entry) = place.and_then(|place| self.versions.get_mut(place)) {
+        if let Some(entry) = self.versions.get_mut(api.place()) {
             *entry = version;
         }
     }

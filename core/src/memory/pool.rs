@@ -1,5 +1,7 @@
 //! Which slots of a table are free.
 
+use core::ops::Range;
+
 use super::Table;
 
 /// A slot that can be given back: a free one keeps the number of the next free one.
@@ -54,7 +56,12 @@ impl Pool {
         self.used < table.capacity()
     }
 
-    /// The highest number that was ever in use; beyond it a table needs no look.
+    /// All numbers that were ever in use; a table needs no look beyond them.
+    pub(crate) const fn numbers(&self) -> Range<u32> {
+        1..self.high.wrapping_add(1)
+    }
+
+    /// The highest number that was ever in use.
     pub(crate) const fn high(&self) -> u32 {
         self.high
     }

@@ -84,8 +84,20 @@ impl Api {
 
     /// The API with this number.
     #[must_use]
-    pub fn of_key(key: i16) -> Option<Self> {
-        Self::ALL.into_iter().find(|api| api.key() == key)
+    pub const fn of_key(key: i16) -> Option<Self> {
+        Some(match key {
+            0 => Self::Produce,
+            3 => Self::Metadata,
+            18 => Self::ApiVersions,
+            19 => Self::CreateTopics,
+            22 => Self::InitProducerId,
+            _ => return None,
+        })
+    }
+
+    /// Its place in [`Api::ALL`].
+    pub(crate) const fn place(self) -> usize {
+        self as usize
     }
 
     /// The versions that the client encodes: from those of Kafka 2.1 upward (KIP-896). Produce 13

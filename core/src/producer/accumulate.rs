@@ -43,7 +43,7 @@ impl Machine {
             topic = self.add_topic(memory, name.as_bytes())?;
         }
         let slot = &mut memory.topics[topic];
-        if partitions > 0 && slot.state == TopicState::Unknown {
+        if partitions > 0 && matches!(slot.state, TopicState::Unknown) {
             slot.declared = true;
             slot.partitions = partitions;
         }
@@ -100,7 +100,7 @@ impl Machine {
         record: &Record<'_>,
     ) -> Result<Accepted, Refused> {
         self.tick(now);
-        if self.phase != Phase::Running {
+        if !matches!(self.phase, Phase::Running) {
             return Err(Refused::Closed);
         }
         if let Some(code) = self.fatal {
@@ -307,9 +307,8 @@ impl Machine {
     /// a sequence of the current epoch is freed only after a bump, so that what it used is never
     /// used again. R10.
     pub(crate) fn free_idle_partition(&mut self, memory: &mut Memory<'_>) -> bool {
-        let high = self.pools.partitions.high().min(memory.partitions.capacity());
         let mut idle = PartitionId::NONE;
-        for number in 1..=high {
+        for number in self.pools.partitions.numbers() {
             let partition = PartitionId::from_number(number);
             let slot = &memory.partitions[partition];
             if slot.topic.is_none() || slot.batches > 0 || slot.in_flight > 0 {

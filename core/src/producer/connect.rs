@@ -26,7 +26,7 @@ impl Machine {
     pub(crate) fn handle_connected(&mut self, memory: &mut Memory<'_>, now: Instant, link: Link) {
         self.tick(now);
         let Some(link) = self.links.resolve(memory, link) else { return };
-        if memory.links[link].state != LinkState::Connecting {
+        if !matches!(memory.links[link].state, LinkState::Connecting) {
             return;
         }
         let slot = &mut memory.links[link];
@@ -87,7 +87,7 @@ impl Machine {
         {
             return Some(at);
         }
-        if slot.state == LinkState::Ready && slot.queued == 0 {
+        if matches!(slot.state, LinkState::Ready) && slot.queued == 0 {
             return Some(slot.active_at.after(self.config.connection_max_idle));
         }
         None
@@ -95,7 +95,7 @@ impl Machine {
 
     /// Closes links whose time is over. R13: only the oldest request has a deadline.
     pub(super) fn check_links(&mut self, memory: &mut Memory<'_>) {
-        for link in self.open_links(memory) {
+        for link in self.open_links() {
             if !self.is_open(memory, link) {
                 continue;
             }
@@ -106,7 +106,10 @@ impl Machine {
                 let ready = matches!(slot.state, LinkState::Ready | LinkState::Negotiating);
                 let reason = if ready { Reason::RequestTimeout } else { Reason::SetupTimeout };
                 self.end_link(memory, link, reason, false);
-            } else if slot.state == LinkState::Ready && slot.queued == 0 && idle_at <= self.now {
+            } else if matches!(slot.state, LinkState::Ready)
+                && slot.queued == 0
+                && idle_at <= self.now
+            {
                 self.end_link(memory, link, Reason::Idle, false);
             }
         }
@@ -127,9 +130,9 @@ impl Machine {
         if failed {
             let failures = slot.failures;
             slot.failures = failures.saturating_add(1);
-            if state == LinkState::Negotiating {
+            if matches!(state, LinkState::Negotiating) {
                 slot.negotiation = slot.negotiation.after_failure();
-            } else if state == LinkState::Connecting {
+            } else if matches!(state, LinkState::Connecting) {
                 slot.negotiation = Negotiation::Newest;
             }
             let (first, max) = (self.config.reconnect_backoff, self.config.reconnect_backoff_max);
@@ -161,13 +164,13 @@ impl Machine {
     /// Whether a link can be opened now.
     pub(super) fn can_connect(&self, memory: &Memory<'_>) -> bool {
         self.links.links.has_room(&memory.links)
-            || self.open_links(memory).any(|link| self.is_spare(memory, link))
+            || self.open_links().any(|link| self.is_spare(memory, link))
     }
 
     /// Whether a link is open and nothing needs it.
     fn is_spare(&self, memory: &Memory<'_>, link: LinkId) -> bool {
         let slot = &memory.links[link];
-        slot.state == LinkState::Ready
+        matches!(slot.state, LinkState::Ready)
             && slot.queued == 0
             && (slot.yielding
                 || memory.brokers[slot.broker].ready_count == 0
@@ -177,13 +180,13 @@ impl Machine {
     /// The link that has had its turn first, if none makes way already, and since when.
     fn longest_turn(&self, memory: &Memory<'_>) -> Option<(Instant, LinkId)> {
         let mut longest: Option<(Instant, LinkId)> = None;
-        for link in self.open_links(memory) {
+        for link in self.open_links() {
             let slot = &memory.links[link];
             if slot.yielding || matches!(slot.state, LinkState::Closing(_)) {
                 return None;
             }
             let over = slot.ready_at.after(TURN);
-            let works = slot.state == LinkState::Ready && slot.useful;
+            let works = matches!(slot.state, LinkState::Ready) && slot.useful;
             if works && longest.is_none_or(|(other, _)| over < other) {
                 longest = Some((over, link));
             }
@@ -218,7 +221,7 @@ impl Machine {
         let mut last = (Instant::ZERO, BrokerId::NONE);
         loop {
             let mut next = (Instant::MAX, BrokerId::NONE);
-            for broker in self.brokers(memory) {
+            for broker in self.brokers() {
                 let order = (memory.brokers[broker].wanted_at, broker);
                 if memory.brokers[broker].wanted && order > last && order < next {
                     next = order;
@@ -247,7 +250,7 @@ impl Machine {
             return false;
         }
         if !self.links.links.has_room(&memory.links) {
-            let spare = self.open_links(memory).find(|link| self.is_spare(memory, *link));
+            let spare = self.open_links().find(|link| self.is_spare(memory, *link));
             let Some(spare) = spare else {
                 self.full = Perhaps::Yes(crate::error::Full::Links);
                 self.yield_turn(memory, broker);
@@ -275,7 +278,7 @@ impl Machine {
     pub(super) fn contact_time(&self, memory: &Memory<'_>) -> Instant {
         let mut trying = false;
         let mut throttled = None;
-        for link in self.open_links(memory) {
+        for link in self.open_links() {
             let slot = &memory.links[link];
             match slot.state {
                 LinkState::Ready if self.takes_any(slot) => return self.now,
@@ -299,14 +302,16 @@ impl Machine {
 
     /// Whether any request can be sent on a link now.
     fn takes_any(&self, slot: &LinkSlot) -> bool {
-        slot.state == LinkState::Ready && slot.throttled_until <= self.now && slot.queued < u8::MAX
+        matches!(slot.state, LinkState::Ready)
+            && slot.throttled_until <= self.now
+            && slot.queued < u8::MAX
     }
 
     /// A link on which any request can be sent now: the least busy one.
     pub(super) fn any_link(&self, memory: &Memory<'_>) -> Option<LinkId> {
         let mut least = None;
         let mut queued = u8::MAX;
-        for link in self.open_links(memory) {
+        for link in self.open_links() {
             let slot = &memory.links[link];
             if self.takes_any(slot) && slot.queued < queued {
                 queued = slot.queued;
@@ -319,7 +324,7 @@ impl Machine {
     /// The broker to try next, after the one that was tried last, and when it may be.
     pub(super) fn next_contact(&self, memory: &Memory<'_>) -> Option<(BrokerId, Instant)> {
         let mut next: Option<(BrokerId, Instant)> = None;
-        for broker in self.brokers(memory) {
+        for broker in self.brokers() {
             let slot = &memory.brokers[broker];
             if !slot.used || slot.link.is_some() {
                 continue;

@@ -63,8 +63,7 @@ impl Machine {
 
     /// Marks the topics that the next request asks for: new ones alone, or all.
     fn choose_topics(&self, memory: &mut Memory<'_>) -> u32 {
-        let high = self.pools.topics.high().min(memory.topics.capacity());
-        let topics = || (1..=high).map(TopicId::from_number);
+        let topics = || self.pools.topics.numbers().map(TopicId::from_number);
         let partial = topics().any(|topic| memory.topics[topic].wanted);
         let mut count = 0_u32;
         for topic in topics() {
@@ -162,7 +161,7 @@ impl Machine {
                 let slot: &BrokerSlot = &memory.brokers[*broker];
                 slot.id.is_some() && slot.leads == 0 && slot.link.is_none() && !slot.wanted
             };
-            let Some(spare) = self.brokers(memory).find(spare) else { return BrokerId::NONE };
+            let Some(spare) = self.brokers().find(spare) else { return BrokerId::NONE };
             self.pools.brokers.give(&mut memory.brokers, spare.number());
         }
         BrokerId::from_number(self.pools.brokers.take(&mut memory.brokers).unwrap_or(0))
@@ -181,13 +180,12 @@ impl Machine {
     }
 
     pub(super) fn find_broker(&self, memory: &Memory<'_>, id: i32) -> BrokerId {
-        let found = self.brokers(memory).find(|b| memory.brokers[*b].id == Some(id));
+        let found = self.brokers().find(|b| memory.brokers[*b].id == Some(id));
         found.unwrap_or(BrokerId::NONE)
     }
 
     fn leads_anything(&self, memory: &Memory<'_>, id: i32) -> bool {
-        let high = self.pools.partitions.high().min(memory.partitions.capacity());
-        (1..=high).any(|number| {
+        self.pools.partitions.numbers().any(|number| {
             let slot = &memory.partitions[PartitionId::from_number(number)];
             slot.topic.is_some() && slot.leader == Some(id)
         })
@@ -210,7 +208,7 @@ impl Machine {
         } else if error.is_retriable() {
             // Being made, or without a leader: what is known stays. R11.
             let waited_for = slot.awaited || self.live_first.is_some();
-            self.refresh.incomplete |= slot.state == TopicState::Unknown && waited_for;
+            self.refresh.incomplete |= matches!(slot.state, TopicState::Unknown) && waited_for;
         } else {
             slot.state = TopicState::Failed(error);
             if slot.awaited {
@@ -226,7 +224,7 @@ impl Machine {
         }
         let slot = &mut memory.topics[topic];
         slot.partitions = count;
-        if slot.state != TopicState::Known {
+        if !matches!(slot.state, TopicState::Known) {
             slot.state = TopicState::Known;
             if slot.awaited {
                 self.topic_events = self.topic_events.saturating_add(1);
@@ -331,7 +329,7 @@ impl Machine {
     pub(super) fn finish_metadata(&mut self, memory: &mut Memory<'_>) {
         self.refresh.in_flight = false;
         self.refresh.incomplete |= self.is_waiting(memory);
-        let no_broker = !self.brokers(memory).any(|b| memory.brokers[b].id.is_some());
+        let no_broker = !self.brokers().any(|b| memory.brokers[b].id.is_some());
         if self.refresh.incomplete || no_broker {
             self.refresh.needed = true;
             self.back_off_metadata();
@@ -345,8 +343,7 @@ impl Machine {
 
     /// Whether records wait for a leader, or the application for a topic.
     fn is_waiting(&self, memory: &Memory<'_>) -> bool {
-        let high = self.pools.partitions.high().min(memory.partitions.capacity());
-        let homeless = (1..=high).any(|number| {
+        let homeless = self.pools.partitions.numbers().any(|number| {
             let slot = &memory.partitions[PartitionId::from_number(number)];
             slot.topic.is_some() && slot.broker.is_none() && slot.first.is_some()
         });
@@ -364,9 +361,9 @@ impl Machine {
     pub(super) fn metadata_failed(&mut self, memory: &mut Memory<'_>) {
         self.refresh.in_flight = false;
         self.refresh.needed = true;
-        for number in 1..=self.pools.topics.high() {
+        for number in self.pools.topics.numbers() {
             let slot = &mut memory.topics[TopicId::from_number(number)];
-            slot.wanted |= slot.asked && slot.state == TopicState::Unknown;
+            slot.wanted |= slot.asked && matches!(slot.state, TopicState::Unknown);
         }
         self.back_off_metadata();
     }
@@ -376,10 +373,10 @@ impl Machine {
     pub(super) fn rest(&mut self, memory: &mut Memory<'_>) {
         let reachable =
             |broker: BrokerId| memory.brokers[broker].used && memory.brokers[broker].failures == 0;
-        if self.is_awaited(memory) || self.brokers(memory).any(reachable) {
+        if self.is_awaited(memory) || self.brokers().any(reachable) {
             return;
         }
-        for number in 1..=self.pools.topics.high() {
+        for number in self.pools.topics.numbers() {
             memory.topics[TopicId::from_number(number)].wanted = false;
         }
         self.refresh.done_at = None;

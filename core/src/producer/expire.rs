@@ -101,7 +101,7 @@ impl Machine {
     }
 
     pub(super) fn end_all_links(&mut self, memory: &mut Memory<'_>, reason: Reason) {
-        for link in self.open_links(memory) {
+        for link in self.open_links() {
             if self.is_open(memory, link) {
                 self.end_link(memory, link, reason, false);
             }
@@ -111,7 +111,7 @@ impl Machine {
     /// Ends every link and opens none before [`Machine::resume`]. What is queued stays.
     pub(crate) fn pause(&mut self, memory: &mut Memory<'_>, now: Instant) {
         self.tick(now);
-        if self.phase == Phase::Running {
+        if matches!(self.phase, Phase::Running) {
             self.paused = true;
             self.end_all_links(memory, Reason::Paused);
         }
@@ -123,7 +123,7 @@ impl Machine {
         if !core::mem::take(&mut self.paused) {
             return;
         }
-        for broker in self.brokers(memory) {
+        for broker in self.brokers() {
             let slot = &mut memory.brokers[broker];
             slot.retry_at = slot.retry_at.min(self.now);
         }
@@ -151,7 +151,7 @@ impl Machine {
         {
             return Some(event);
         }
-        if self.phase == Phase::Closed && !self.closed_told {
+        if matches!(self.phase, Phase::Closed) && !self.closed_told {
             self.closed_told = true;
             return Some(Event::Closed);
         }
@@ -184,7 +184,7 @@ impl Machine {
     }
 
     fn topic_event(&mut self, memory: &mut Memory<'_>) -> Option<Event> {
-        for number in 1..=self.pools.topics.high() {
+        for number in self.pools.topics.numbers() {
             let topic = TopicId::from_number(number);
             let slot = &mut memory.topics[topic];
             let known = match slot.state {

@@ -170,7 +170,7 @@ impl Machine {
 
     /// Gives the machine its settings, once.
     pub(super) fn start(&mut self, config: Config, seed: u64) {
-        if self.phase == Phase::Unstarted {
+        if matches!(self.phase, Phase::Unstarted) {
             self.config = config;
             self.random = Random::new(seed);
             self.phase = Phase::Running;
@@ -247,10 +247,10 @@ impl Machine {
             self.phase = Phase::Closed;
             self.end_all_links(memory, crate::link::Reason::Shutdown);
         }
-        if self.phase == Phase::Closed || self.paused {
+        if matches!(self.phase, Phase::Closed) || self.paused {
             return;
         }
-        if self.questions(memory).iter().flatten().any(|at| *at <= self.now) {
+        if self.question_at(memory) <= self.now {
             self.ask(memory);
         }
         if self.wanted > 0 {
@@ -270,19 +270,23 @@ impl Machine {
     }
 
     pub(super) fn any_topic(&self, memory: &Memory<'_>, is: impl Fn(&TopicSlot) -> bool) -> bool {
-        let high = self.pools.topics.high().min(memory.topics.capacity());
-        (1..=high).any(|number| is(&memory.topics[TopicId::from_number(number)]))
+        self.pools.topics.numbers().any(|number| is(&memory.topics[TopicId::from_number(number)]))
     }
 
-    /// The instants from which metadata and an id may be asked for, if they are needed, and there
-    /// is a cause and a free request to do so.
-    fn questions(&self, memory: &Memory<'_>) -> [Option<Instant>; 2] {
-        let metadata = self.refresh.needed && !self.refresh.in_flight;
-        let acquire = self.acquire.needed && !self.acquire.in_flight;
-        if !(metadata || acquire) || !self.has_request(memory) || !self.has_cause(memory) {
-            return [None, None];
+    /// From when metadata or an id may be asked for, if one is needed, and there is a cause and a
+    /// free request to do so; else the end of time.
+    fn question_at(&self, memory: &Memory<'_>) -> Instant {
+        let mut at = Instant::MAX;
+        if self.refresh.needed && !self.refresh.in_flight {
+            at = self.refresh.retry_at;
         }
-        [metadata.then_some(self.refresh.retry_at), acquire.then_some(self.acquire.retry_at)]
+        if self.acquire.needed && !self.acquire.in_flight {
+            at = at.min(self.acquire.retry_at);
+        }
+        if at == Instant::MAX || !self.has_request(memory) || !self.has_cause(memory) {
+            return Instant::MAX;
+        }
+        at
     }
 
     /// Whether the table of requests has room; if not, whoever holds a slot is waited for.
@@ -308,13 +312,13 @@ impl Machine {
         if let Phase::Closing(deadline) = self.phase {
             at(deadline);
         }
-        if self.phase != Phase::Closed {
-            let questions = self.questions(memory);
-            for instant in questions.iter().flatten() {
-                at((*instant).max(self.contact_time(memory)));
+        if !matches!(self.phase, Phase::Closed) {
+            let question = self.question_at(memory);
+            if question != Instant::MAX {
+                at(question.max(self.contact_time(memory)));
             }
             if self.wanted > 0 && self.has_request(memory) {
-                for broker in self.brokers(memory) {
+                for broker in self.brokers() {
                     let slot = &memory.brokers[broker];
                     if slot.wanted
                         && slot.link.is_none()
@@ -325,7 +329,7 @@ impl Machine {
                 }
             }
         }
-        for link in self.open_links(memory) {
+        for link in self.open_links() {
             if let Some(instant) = self.link_timeout(memory, link) {
                 at(instant);
             }
@@ -335,15 +339,13 @@ impl Machine {
     }
 
     /// Numbers of brokers that are in use.
-    pub(super) fn brokers(&self, memory: &Memory<'_>) -> impl Iterator<Item = BrokerId> + use<> {
-        let high = self.pools.brokers.high().min(memory.brokers.capacity());
-        (1..=high).map(BrokerId::from_number)
+    pub(super) fn brokers(&self) -> impl Iterator<Item = BrokerId> + use<> {
+        self.pools.brokers.numbers().map(BrokerId::from_number)
     }
 
     /// Numbers of links that may be in use.
-    pub(super) fn open_links(&self, memory: &Memory<'_>) -> impl Iterator<Item = LinkId> + use<> {
-        let high = self.links.links.high().min(memory.links.capacity());
-        (1..=high).map(LinkId::from_number)
+    pub(super) fn open_links(&self) -> impl Iterator<Item = LinkId> + use<> {
+        self.links.links.numbers().map(LinkId::from_number)
     }
 
     /// The table that the last call found full, for the owner to enlarge.

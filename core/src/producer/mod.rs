@@ -438,7 +438,7 @@ impl<O: Owner> Producer<O> {
     /// Whether closing is complete: every record has its outcome, every link is gone.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.machine.phase == Phase::Closed
+        matches!(self.machine.phase, Phase::Closed)
     }
 
     /// Whether every record accepted before a flush has its outcome.

@@ -160,7 +160,8 @@ impl Machine {
             let link = memory.brokers[slot.ready_on].link;
             let entry = &memory.links[link];
             return link.is_none()
-                || entry.state == LinkState::Ready && entry.queued < self.config.max_in_flight;
+                || matches!(entry.state, LinkState::Ready)
+                    && entry.queued < self.config.max_in_flight;
         }
         if slot.heap_place != 0 {
             return self.armed.is_none_or(|armed| slot.wake_at < armed);

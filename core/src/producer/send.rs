@@ -154,7 +154,7 @@ impl Machine {
     /// Whether a Produce request could be filled for the link, but for waiting for more.
     pub(super) fn could_fill(&self, memory: &Memory<'_>, link: LinkId) -> bool {
         let slot = &memory.links[link];
-        slot.state == LinkState::Ready
+        matches!(slot.state, LinkState::Ready)
             && !slot.yielding
             && slot.queued < self.config.max_in_flight
             && memory.brokers[slot.broker].ready_first.is_some()
