@@ -231,18 +231,30 @@ impl BrokerSlot {
 }
 
 impl crate::memory::Slot for TopicSlot {
+    const NOBODY: &'static Self = &Self::EMPTY;
+}
+
+impl crate::memory::Pooled for TopicSlot {
     fn free_link(&mut self) -> &mut u32 {
         &mut self.name_at
     }
 }
 
 impl crate::memory::Slot for PartitionSlot {
+    const NOBODY: &'static Self = &Self::EMPTY;
+}
+
+impl crate::memory::Pooled for PartitionSlot {
     fn free_link(&mut self) -> &mut u32 {
         &mut self.heap_place
     }
 }
 
 impl crate::memory::Slot for BrokerSlot {
+    const NOBODY: &'static Self = &Self::EMPTY;
+}
+
+impl crate::memory::Pooled for BrokerSlot {
     fn free_link(&mut self) -> &mut u32 {
         &mut self.next_free
     }

@@ -193,12 +193,20 @@ impl RequestSlot {
 }
 
 impl crate::memory::Slot for LinkSlot {
+    const NOBODY: &'static Self = &Self::EMPTY;
+}
+
+impl crate::memory::Pooled for LinkSlot {
     fn free_link(&mut self) -> &mut u32 {
         &mut self.next_free
     }
 }
 
 impl crate::memory::Slot for RequestSlot {
+    const NOBODY: &'static Self = &Self::EMPTY;
+}
+
+impl crate::memory::Pooled for RequestSlot {
     fn free_link(&mut self) -> &mut u32 {
         &mut self.length
     }

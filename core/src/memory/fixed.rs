@@ -62,7 +62,6 @@ pub struct Fixed<
     const BLOCKS: usize,
     const SIZE: usize,
 > {
-    nobody: Nobody,
     topics: [TopicSlot; TOPICS],
     partitions: [PartitionSlot; PARTITIONS],
     batches: [BatchSlot; BATCHES],
@@ -76,28 +75,6 @@ pub struct Fixed<
     partition_index: [PartitionId; PARTITIONS],
     topic_index: [TopicId; TOPICS],
     blocks: FixedBlocks<BLOCKS, SIZE>,
-}
-
-/// The slots that are nobody's, one for each table.
-#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Nobody {
-    pub(super) topic: TopicSlot,
-    pub(super) partition: PartitionSlot,
-    pub(super) batch: BatchSlot,
-    pub(super) request: RequestSlot,
-    pub(super) link: LinkSlot,
-    pub(super) broker: BrokerSlot,
-}
-
-impl Nobody {
-    const EMPTY: Self = Self {
-        topic: TopicSlot::EMPTY,
-        partition: PartitionSlot::EMPTY,
-        batch: BatchSlot::EMPTY,
-        request: RequestSlot::EMPTY,
-        link: LinkSlot::EMPTY,
-        broker: BrokerSlot::EMPTY,
-    };
 }
 
 impl<
@@ -123,7 +100,6 @@ impl<
             assert!(SIZE > crate::record::layout::HEADER as usize && SIZE < u32::MAX as usize);
         }
         Self {
-            nobody: Nobody::EMPTY,
             topics: [TopicSlot::EMPTY; TOPICS],
             partitions: [PartitionSlot::EMPTY; PARTITIONS],
             batches: [BatchSlot::EMPTY; BATCHES],
@@ -178,12 +154,12 @@ impl<
     #[inline(never)]
     fn memory(&mut self) -> Memory<'_> {
         Memory {
-            topics: Table::new(&mut self.nobody.topic, &mut self.topics),
-            partitions: Table::new(&mut self.nobody.partition, &mut self.partitions),
-            batches: Table::new(&mut self.nobody.batch, &mut self.batches),
-            requests: Table::new(&mut self.nobody.request, &mut self.requests),
-            links: Table::new(&mut self.nobody.link, &mut self.links),
-            brokers: Table::new(&mut self.nobody.broker, &mut self.brokers),
+            topics: Table::new(&mut self.topics),
+            partitions: Table::new(&mut self.partitions),
+            batches: Table::new(&mut self.batches),
+            requests: Table::new(&mut self.requests),
+            links: Table::new(&mut self.links),
+            brokers: Table::new(&mut self.brokers),
             names: &mut self.names,
             hosts: self.hosts.as_flattened_mut(),
             receives: &mut self.receives,

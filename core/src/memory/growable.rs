@@ -3,7 +3,6 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::fixed::Nobody;
 use super::{
     BatchSlot, BlockId, Blocks, BrokerSlot, HOST_MAX, LinkSlot, Memory, Owner, PartitionId,
     PartitionSlot, Receive, RequestSlot, Table, TopicId, TopicSlot,
@@ -151,7 +150,6 @@ impl Blocks for GrowableBlocks {
 /// `buffer.memory`. After its high-water mark it allocates nothing.
 #[derive(Clone, Debug)]
 pub struct Growable {
-    nobody: Nobody,
     topics: Vec<TopicSlot>,
     partitions: Vec<PartitionSlot>,
     batches: Vec<BatchSlot>,
@@ -193,7 +191,6 @@ impl Growable {
     #[must_use]
     pub fn new(buffer_memory: u64) -> Self {
         Self {
-            nobody: Nobody::default(),
             topics: alloc::vec![TopicSlot::default(); 8],
             partitions: alloc::vec![PartitionSlot::default(); 64],
             batches: alloc::vec![BatchSlot::default(); 128],
@@ -239,12 +236,12 @@ impl Growable {
 impl Owner for Growable {
     fn memory(&mut self) -> Memory<'_> {
         Memory {
-            topics: Table::new(&mut self.nobody.topic, &mut self.topics),
-            partitions: Table::new(&mut self.nobody.partition, &mut self.partitions),
-            batches: Table::new(&mut self.nobody.batch, &mut self.batches),
-            requests: Table::new(&mut self.nobody.request, &mut self.requests),
-            links: Table::new(&mut self.nobody.link, &mut self.links),
-            brokers: Table::new(&mut self.nobody.broker, &mut self.brokers),
+            topics: Table::new(&mut self.topics),
+            partitions: Table::new(&mut self.partitions),
+            batches: Table::new(&mut self.batches),
+            requests: Table::new(&mut self.requests),
+            links: Table::new(&mut self.links),
+            brokers: Table::new(&mut self.brokers),
             names: &mut self.names,
             hosts: &mut self.hosts,
             receives: &mut self.receives,

@@ -35,8 +35,8 @@ pub use growable::{Growable, Shared};
 pub(crate) use heap::Heap;
 pub(crate) use index::hash_name;
 pub(crate) use perhaps::Perhaps;
-pub(crate) use pool::{Pool, Slot};
-pub use table::Table;
+pub(crate) use pool::{Pool, Pooled};
+pub use table::{Slot, Table};
 
 pub use crate::cluster::{BrokerId, BrokerSlot, PartitionId, PartitionSlot, TopicId, TopicSlot};
 use crate::error::Full;

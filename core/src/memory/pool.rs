@@ -2,10 +2,10 @@
 
 use core::ops::Range;
 
-use super::Table;
+use super::{Slot, Table};
 
 /// A slot that can be given back: a free one keeps the number of the next free one.
-pub(crate) trait Slot: Default {
+pub(crate) trait Pooled: Slot + Default {
     fn free_link(&mut self) -> &mut u32;
 }
 
@@ -23,7 +23,7 @@ impl Pool {
     pub(crate) const EMPTY: Self = Self { free: 0, high: 0, used: 0 };
 
     /// Takes a slot, in its empty state. `None`: the table is full.
-    pub(crate) fn take<S: Slot>(&mut self, table: &mut Table<'_, S>) -> Option<u32> {
+    pub(crate) fn take<S: Pooled>(&mut self, table: &mut Table<'_, S>) -> Option<u32> {
         let number = if self.free != 0 {
             let number = self.free;
             self.free = core::mem::take(table.at_mut(number).free_link());
@@ -44,7 +44,7 @@ impl Pool {
     }
 
     /// Gives a slot back. It becomes empty.
-    pub(crate) fn give<S: Slot>(&mut self, table: &mut Table<'_, S>, number: u32) {
+    pub(crate) fn give<S: Pooled>(&mut self, table: &mut Table<'_, S>, number: u32) {
         let slot = table.at_mut(number);
         *slot = S::default();
         *slot.free_link() = core::mem::replace(&mut self.free, number);
@@ -52,7 +52,7 @@ impl Pool {
     }
 
     /// Whether a slot is free.
-    pub(crate) fn has_room<S>(&self, table: &Table<'_, S>) -> bool {
+    pub(crate) fn has_room<S: Slot>(&self, table: &Table<'_, S>) -> bool {
         self.used < table.capacity()
     }
 

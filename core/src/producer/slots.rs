@@ -218,6 +218,10 @@ impl BatchSlot {
 }
 
 impl crate::memory::Slot for BatchSlot {
+    const NOBODY: &'static Self = &Self::EMPTY;
+}
+
+impl crate::memory::Pooled for BatchSlot {
     fn free_link(&mut self) -> &mut u32 {
         &mut self.length
     }
