@@ -119,6 +119,8 @@ impl Machine {
         if before.is_some() {
             memory.partitions[before].ready_next = partition;
         }
+        // Without an id nothing can go out: `poll_timeout` is due now, and then it is asked for.
+        self.acquire.needed |= self.config.idempotence && self.identity.is_none();
         self.want_link(memory, broker);
     }
 

@@ -165,10 +165,6 @@ impl Machine {
     /// `max.request.size`, in turn.
     fn fill(&mut self, memory: &mut Memory<'_>, link: LinkId) -> bool {
         if !self.could_fill(memory, link) {
-            if self.config.idempotence && self.identity.is_none() {
-                // `poll_timeout` is due now, and then it is asked for.
-                self.acquire.needed |= memory.brokers[memory.links[link].broker].ready_count > 0;
-            }
             return false;
         }
         if self.hold_until(memory, link).is_some() {
