@@ -3,9 +3,13 @@
 
 use embassy_net::tcp::{TcpReader, TcpSocket, TcpWriter};
 use embassy_net::{IpAddress, Stack};
+use embassy_time::{Duration, Instant, with_deadline};
 use ottla::Reason;
 
 use crate::transport::{Connection, Connector, Input, Output, Target};
+
+/// How long a connection that is over waits until its peer knows.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The buffers of a link's socket, to be kept in a `static`.
 #[derive(Debug)]
@@ -48,19 +52,17 @@ impl<'d> Tcp<'d> {
 }
 
 /// The first address of a host.
+#[cfg(feature = "dns")]
 async fn resolve(stack: Stack<'_>, host: &str) -> Result<IpAddress, Reason> {
-    if let Ok(address) = host.parse() {
-        return Ok(IpAddress::Ipv4(address));
-    }
-    #[cfg(feature = "dns")]
-    if let Ok(found) = stack.dns_query(host, embassy_net::dns::DnsQueryType::A).await
-        && let Some(address) = found.first()
-    {
-        return Ok(*address);
-    }
-    #[cfg(not(feature = "dns"))]
-    let _ = stack;
-    Err(Reason::Unresolved)
+    // It knows addresses in numbers, too.
+    let found = stack.dns_query(host, embassy_net::dns::DnsQueryType::A).await;
+    found.ok().and_then(|found| found.first().copied()).ok_or(Reason::Unresolved)
+}
+
+/// The address in numbers.
+#[cfg(not(feature = "dns"))]
+async fn resolve(_: Stack<'_>, host: &str) -> Result<IpAddress, Reason> {
+    host.parse().map(IpAddress::Ipv4).map_err(|_| Reason::Unresolved)
 }
 
 impl Connector for Tcp<'_> {
@@ -94,6 +96,12 @@ impl Connection for TcpSocket<'_> {
 
     fn split(&mut self) -> (TcpReader<'_>, TcpWriter<'_>) {
         TcpSocket::split(self)
+    }
+
+    /// Says goodbye: a socket that is only dropped leaves the broker with half a connection.
+    async fn end(&mut self) {
+        self.close();
+        let _ = with_deadline(Instant::now().saturating_add(FAREWELL), self.flush()).await;
     }
 }
 

@@ -1,15 +1,19 @@
 //! What the lock is around: the core's producer, and who waits for it.
 
-use embassy_sync::waitqueue::WakerRegistration;
-use ottla::memory::Owner;
-use ottla::{Event, Instant, Link, LinkAction, Outcome};
+use core::task::{Poll, Waker};
 
+use embassy_sync::waitqueue::WakerRegistration;
+use embassy_time::Duration;
+use ottla::memory::Owner;
+use ottla::{Accepted, Event, Instant, Link, LinkAction, Outcome, Reason, Record, Refused, Topic};
+
+use crate::budget::Limit;
 use crate::fmt::{debug, warning};
 use crate::waits::Waits;
 
 /// Where a link's future stands with the core's orders. Tagged by a byte of its own, so that
 /// `Idle` is zero bits.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, Debug)]
 #[repr(u8)]
 pub(crate) enum LinkState {
     Idle,
@@ -17,28 +21,47 @@ pub(crate) enum LinkState {
     Wanted(Link),
     /// The future has it.
     Open(Link),
+    /// The link is over; the future still ends the connection.
+    Ending,
 }
 
 #[derive(Debug)]
 pub(crate) struct State<O, const LINKS: usize, const WAITS: usize> {
     pub(crate) producer: ottla::Producer<O>,
-    pub(crate) links: [LinkState; LINKS],
+    links: [LinkState; LINKS],
     pub(crate) waits: Waits<WAITS>,
     /// The runner's task, and whether there is something for it to look at.
-    pub(crate) runner: WakerRegistration,
-    pub(crate) poked: bool,
+    runner: WakerRegistration,
+    poked: bool,
+    /// Something happened that those who wait may have waited for.
+    stirred: bool,
     /// A runner was handed out.
     pub(crate) started: bool,
-    /// The application takes events itself.
-    pub(crate) listening: bool,
-    pub(crate) max_block: embassy_time::Duration,
+    /// How many of the application take events.
+    pub(crate) listeners: u8,
+    pub(crate) max_block: Duration,
     /// Where brokers are reached, if not at the addresses that they advertise.
     pub(crate) via: Option<crate::Via>,
+    /// Looks whether the budget is spent, while there is one.
+    pub(crate) check: Option<fn(&mut Self)>,
+    pub(crate) limit: Limit,
+}
+
+/// The core's clock is embassy's, in microseconds.
+pub(crate) fn core_time(at: embassy_time::Instant) -> Instant {
+    Instant::from_micros(at.as_micros())
 }
 
 /// The time, as the core wants it.
 pub(crate) fn now() -> Instant {
-    Instant::from_micros(embassy_time::Instant::now().as_micros())
+    core_time(embassy_time::Instant::now())
+}
+
+/// The first tick at which the core's clock has reached `at`. Rounded down, the runner would
+/// wake again and again until it has.
+fn tick_of(at: Option<Instant>) -> embassy_time::Instant {
+    let since_start = at.and_then(|at| Duration::try_from_micros(at.as_micros()));
+    embassy_time::Instant::from_ticks(since_start.unwrap_or(Duration::MAX).as_ticks())
 }
 
 impl<O, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
@@ -49,60 +72,166 @@ impl<O, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
             waits: Waits::new(),
             runner: WakerRegistration::new(),
             poked: false,
+            stirred: false,
             started: false,
-            listening: false,
-            max_block: embassy_time::Duration::from_ticks(0),
+            listeners: 0,
+            max_block: Duration::from_ticks(0),
             via: None,
+            check: None,
+            limit: Limit::NONE,
         }
     }
-}
 
-impl<O: Owner, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
-    /// Something changed that the runner has to look at.
+    /// The core may have something for the runner.
     pub(crate) fn poke(&mut self) {
         self.poked = true;
         self.runner.wake();
     }
 
-    pub(crate) fn link(&self, index: usize) -> LinkState {
-        self.links.get(index).copied().unwrap_or(LinkState::Idle)
+    /// Something happened that others may wait for.
+    pub(crate) fn stir(&mut self) {
+        self.stirred = true;
+        self.poke();
     }
 
-    pub(crate) fn set_link(&mut self, index: usize, state: LinkState) {
+    /// Ready when somebody has poked.
+    pub(crate) fn poll_poked(&mut self) -> Poll<()> {
+        if core::mem::take(&mut self.poked) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Has the runner's task woken by the next poke, or says that there was one already.
+    pub(crate) fn register(&mut self, waker: &Waker) -> bool {
+        if !self.poked {
+            self.runner.register(waker);
+        }
+        self.poked
+    }
+
+    fn set_link(&mut self, index: usize, state: LinkState) {
         if let Some(entry) = self.links.get_mut(index) {
             *entry = state;
         }
     }
 
-    /// What there is to do without waiting, and when to come back.
-    pub(crate) fn turn(&mut self) -> Option<Instant> {
+    /// Whether a link's future still has what the core wants.
+    pub(crate) fn is_open(&self, index: usize, link: Link) -> bool {
+        matches!(self.links.get(index), Some(LinkState::Open(its)) if *its == link)
+    }
+
+    /// Gives a link's future the connection that the core wants.
+    pub(crate) fn take_wanted(&mut self, index: usize) -> Poll<Link> {
+        match self.links.get(index) {
+            Some(LinkState::Wanted(link)) => {
+                let link = *link;
+                self.set_link(index, LinkState::Open(link));
+                Poll::Ready(link)
+            }
+            _ => Poll::Pending,
+        }
+    }
+
+    /// A link's future has nothing any more.
+    pub(crate) fn rest(&mut self, index: usize) {
+        if let Some(LinkState::Ending) = self.links.get(index) {
+            self.set_link(index, LinkState::Idle);
+            self.stir();
+        }
+    }
+
+    /// Whether no link has a connection, or wants one.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.links.iter().all(|link| matches!(link, LinkState::Idle))
+    }
+}
+
+impl<O: Owner, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
+    /// Links of an earlier run have nobody to serve them.
+    pub(crate) fn restart(&mut self) {
+        for index in 0..LINKS {
+            if let Some(LinkState::Wanted(link) | LinkState::Open(link)) = self.links.get(index) {
+                self.producer.handle_disconnected(now(), *link, Reason::Disconnected);
+            }
+            self.set_link(index, LinkState::Idle);
+        }
+    }
+
+    /// A link's connection could not be made, or has ended by itself.
+    pub(crate) fn ended(&mut self, index: usize, link: Link, reason: Reason) {
+        debug!("a connection ended: {}", reason);
+        if self.is_open(index, link) {
+            self.set_link(index, LinkState::Ending);
+            self.producer.handle_disconnected(now(), link, reason);
+            self.stir();
+        }
+    }
+
+    /// Does what can be done without waiting. When to come back; never again if it is over.
+    pub(crate) fn turn(&mut self) -> Option<embassy_time::Instant> {
         let now = now();
         if self.producer.poll_timeout().is_some_and(|at| at <= now) {
             self.producer.handle_timeout(now);
+            self.stirred = true;
         }
+        self.link_actions();
+        if let Some(check) = self.check {
+            check(self);
+        }
+        self.waits.settle(&mut self.producer);
+        if self.listeners == 0 {
+            while let Some(event) = self.producer.poll_event() {
+                report(&event);
+                self.stirred = true;
+            }
+        }
+        if core::mem::take(&mut self.stirred) {
+            self.waits.wake(&mut self.producer);
+        }
+        if self.is_at_rest() && self.producer.is_closed() {
+            return None;
+        }
+        Some(tick_of(self.producer.poll_timeout()))
+    }
+
+    /// Takes the core's orders. A future that has an old link finds it gone.
+    pub(crate) fn link_actions(&mut self) {
         while let Some(action) = self.producer.poll_link() {
-            let (link, state) = match action {
+            match action {
                 LinkAction::Connect(link, address) => {
                     debug!("connecting to {}:{}", address.host, address.port);
-                    (link, LinkState::Wanted(link))
+                    self.set_link(link.index(), LinkState::Wanted(link));
                 }
                 LinkAction::Close(link, reason) => {
                     debug!("closing a link: {}", reason);
-                    (link, LinkState::Idle)
+                    let open = self.is_open(link.index(), link);
+                    let state = if open { LinkState::Ending } else { LinkState::Idle };
+                    self.set_link(link.index(), state);
                 }
-            };
-            // A future that has the old link finds it gone.
-            self.set_link(link.index(), state);
-        }
-        self.waits.settle(&mut self.producer);
-        if !self.listening {
-            while let Some(event) = self.producer.poll_event() {
-                report(&event);
             }
         }
-        let closed = self.producer.is_closed();
-        self.waits.wake(&mut self.producer, closed);
-        self.producer.poll_timeout()
+    }
+
+    /// Offers a record in its turn.
+    pub(crate) fn offer(
+        &mut self,
+        turn: Option<u32>,
+        topic: Topic,
+        record: &Record<'_>,
+    ) -> Result<Accepted, Refused> {
+        if let Some(refused) = self.waits.in_front(turn, topic, record) {
+            return Err(refused);
+        }
+        let dropped = self.producer.counters().dropped;
+        let result = self.producer.produce(now(), topic, record);
+        if self.producer.counters().dropped != dropped {
+            // Others had to make room.
+            self.stir();
+        }
+        match result {
+            Ok(accepted) if !accepted.wake => {}
+            // For what it refused a record, the core may have something to do.
+            _ => self.poke(),
+        }
+        result
     }
 
     /// The next event for the application.
@@ -110,12 +239,12 @@ impl<O: Owner, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
         self.waits.settle(&mut self.producer);
         let event = self.producer.poll_event()?;
         // Room may have come free.
-        self.poke();
+        self.stir();
         Some(event)
     }
 
-    /// Copies what there is for a link into `room`: how many bytes. They count as written when
-    /// [`State::written`] says so.
+    /// Copies what there is for a link into `room`, up to the first batch that had to be sealed
+    /// for it: how many bytes. They count as written when [`State::poll_output`] is told so.
     pub(crate) fn fill(&mut self, link: Link, room: &mut [u8]) -> usize {
         let mut filled = 0_usize;
         while let Some(rest) = room.get_mut(filled..)
@@ -127,14 +256,29 @@ impl<O: Owner, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
                 to.copy_from_slice(from);
             }
             filled = filled.saturating_add(count);
+            if piece.sealed {
+                break;
+            }
+        }
+        if filled > 0 {
+            // A deadline may have begun.
+            self.poke();
         }
         filled
     }
 
-    /// `count` bytes that were copied are with the transport.
-    pub(crate) fn written(&mut self, link: Link, count: usize) {
-        self.producer.consume_output(now(), link, count);
-        self.poke();
+    /// Takes note of the bytes that were written, and waits for more to write. After none was
+    /// found although there seemed to be some, the next wake-up may know more.
+    pub(crate) fn poll_output(&mut self, link: Link, written: &mut Option<usize>) -> Poll<()> {
+        match written.take() {
+            Some(0) => return Poll::Pending,
+            Some(count) => {
+                self.producer.consume_output(now(), link, count);
+                self.stir();
+            }
+            None => {}
+        }
+        if self.producer.has_output(link) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

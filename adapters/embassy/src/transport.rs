@@ -4,7 +4,8 @@
 use ottla::Reason;
 
 /// Where to connect to.
-#[derive(Copy, Clone, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Target<'a> {
     /// Id of the broker; none for a bootstrap address.
     pub broker: Option<i32>,
@@ -32,6 +33,7 @@ pub trait Connector {
 }
 
 /// A connection: two halves that work at the same time.
+#[allow(async_fn_in_trait, reason = "futures of one executor need not be Send")]
 pub trait Connection {
     /// The half that receives.
     type Input<'a>: Input
@@ -44,6 +46,21 @@ pub trait Connection {
 
     /// The halves.
     fn split(&mut self) -> (Self::Input<'_>, Self::Output<'_>);
+
+    /// Ends the connection, if there is more to do for it than to drop it. The link's next
+    /// connection waits for this.
+    async fn end(&mut self) {}
+}
+
+impl<C: Connector> Connector for &mut C {
+    type Connection<'a>
+        = C::Connection<'a>
+    where
+        Self: 'a;
+
+    async fn connect(&mut self, target: Target<'_>) -> Result<Self::Connection<'_>, Reason> {
+        C::connect(self, target).await
+    }
 }
 
 /// The half of a connection that receives.

@@ -3,8 +3,9 @@
 use core::task::Waker;
 
 use embassy_sync::waitqueue::WakerRegistration;
+use ottla::error::Full;
 use ottla::memory::Owner;
-use ottla::{Batch, Flush, Outcome, Topic};
+use ottla::{Batch, Flush, Outcome, Record, Refused, Topic};
 
 /// What a task waits for. Tagged by a byte of its own, so that a free place is zero bits.
 #[derive(Copy, Clone, Debug)]
@@ -18,6 +19,8 @@ pub(crate) enum Waiting {
     Room(u32),
     /// For a topic to be known, since this turn.
     Topic(u32, Topic),
+    /// For the time of day, since this turn.
+    Time(u32),
     /// For the outcome of a batch.
     Outcome(Batch),
     /// The outcome is here.
@@ -26,8 +29,8 @@ pub(crate) enum Waiting {
     Flush(Flush),
     /// For the end.
     Close,
-    /// For an event.
-    Event,
+    /// For anything that happens.
+    Anything,
 }
 
 #[derive(Debug)]
@@ -40,12 +43,17 @@ impl Wait {
     const FREE: Self = Self { waiting: Waiting::Nothing, waker: WakerRegistration::new() };
 }
 
-/// The table. Those who wait for room, or for the same topic, are served in the order in which
-/// they came (R16).
+/// The table. Those who wait for room, for the same topic, or for the time of day, are served in
+/// the order in which they came (R16).
 #[derive(Debug)]
 pub(crate) struct Waits<const WAITS: usize> {
     waits: [Wait; WAITS],
     turns: u32,
+}
+
+/// Whether the turn `earlier` comes before `later`; turns wrap.
+const fn is_before(earlier: u32, later: u32) -> bool {
+    later.wrapping_sub(earlier).cast_signed() > 0
 }
 
 impl<const WAITS: usize> Waits<WAITS> {
@@ -59,6 +67,13 @@ impl<const WAITS: usize> Waits<WAITS> {
         let place = self.waits.iter().position(is_free)?;
         self.set(place, waiting);
         Some(place)
+    }
+
+    /// Gives a place back. True if others stood behind whoever had it.
+    pub(crate) fn give(&mut self, place: usize) -> bool {
+        let Some(wait) = self.waits.get_mut(place) else { return false };
+        let before = core::mem::replace(wait, Wait::FREE);
+        matches!(before.waiting, Waiting::Room(_) | Waiting::Topic(..) | Waiting::Time(_))
     }
 
     pub(crate) fn get(&self, place: usize) -> Waiting {
@@ -83,16 +98,24 @@ impl<const WAITS: usize> Waits<WAITS> {
         self.turns
     }
 
-    /// Whether somebody who came before `turn` (or anybody, without one) waits for what a record
-    /// for `topic` may need, too.
-    pub(crate) fn is_behind(&self, turn: Option<u32>, topic: Topic) -> bool {
-        self.waits.iter().any(|wait| {
-            let earlier = match wait.waiting {
-                Waiting::Room(earlier) => earlier,
-                Waiting::Topic(earlier, its) if its == topic => earlier,
-                _ => return false,
+    /// What somebody waits for who came before `turn` (or anybody, without one), if this record
+    /// may need it, too.
+    pub(crate) fn in_front(
+        &self,
+        turn: Option<u32>,
+        topic: Topic,
+        record: &Record<'_>,
+    ) -> Option<Refused> {
+        self.waits.iter().find_map(|wait| {
+            let (earlier, refused) = match wait.waiting {
+                Waiting::Room(earlier) => (earlier, Refused::Full(Full::Memory)),
+                Waiting::Topic(earlier, its) if its == topic => (earlier, Refused::TopicUnknown),
+                Waiting::Time(earlier) if record.timestamp.is_none() => {
+                    (earlier, Refused::TimeUnknown)
+                }
+                _ => return None,
             };
-            turn.is_none_or(|turn| turn.wrapping_sub(earlier).cast_signed() > 0)
+            turn.is_none_or(|turn| is_before(earlier, turn)).then_some(refused)
         })
     }
 
@@ -110,18 +133,18 @@ impl<const WAITS: usize> Waits<WAITS> {
     }
 
     /// Wakes those who may be able to go on: of those who wait for room, the first.
-    pub(crate) fn wake<O: Owner>(&mut self, producer: &mut ottla::Producer<O>, closed: bool) {
+    pub(crate) fn wake<O: Owner>(&mut self, producer: &mut ottla::Producer<O>) {
+        let closed = producer.is_closed();
         let mut first: Option<(u32, usize)> = None;
         for (place, wait) in self.waits.iter_mut().enumerate() {
             let ready = match wait.waiting {
                 Waiting::Room(turn) => {
-                    let earlier = |(other, _): (u32, _)| other.wrapping_sub(turn).cast_signed() > 0;
-                    if first.is_none_or(earlier) {
+                    if first.is_none_or(|(other, _)| is_before(turn, other)) {
                         first = Some((turn, place));
                     }
                     closed
                 }
-                Waiting::Topic(..) | Waiting::Event => true,
+                Waiting::Topic(..) | Waiting::Time(_) | Waiting::Anything => true,
                 Waiting::Flush(flush) => closed || producer.is_flushed(flush),
                 Waiting::Close => closed,
                 _ => false,

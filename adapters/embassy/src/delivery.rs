@@ -1,0 +1,93 @@
+//! Places of those who wait, and the future of a record's outcome.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use embassy_sync::blocking_mutex::raw::RawMutex;
+use ottla::memory::Owner;
+use ottla::{Accepted, Outcome};
+
+use crate::producer::Producer;
+use crate::waits::Waiting;
+
+/// A place in the table of those who wait. Never dropped under the lock.
+#[derive(Debug)]
+pub(crate) struct Place<
+    'a,
+    M: RawMutex,
+    O: Owner,
+    const LINKS: usize,
+    const HOST: usize,
+    const WAITS: usize,
+> {
+    pub(crate) producer: &'a Producer<M, O, LINKS, HOST, WAITS>,
+    pub(crate) index: usize,
+}
+
+impl<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: usize> Drop
+    for Place<'_, M, O, LINKS, HOST, WAITS>
+{
+    fn drop(&mut self) {
+        self.producer.with(|state| {
+            if state.waits.give(self.index) {
+                // Whoever stands behind it is next.
+                state.stir();
+            }
+        });
+    }
+}
+
+/// A future of a record's outcome.
+#[derive(Debug)]
+#[must_use = "a delivery that is dropped changes nothing for its record"]
+pub struct Delivery<
+    'a,
+    M: RawMutex,
+    O: Owner,
+    const LINKS: usize,
+    const HOST: usize,
+    const WAITS: usize,
+> {
+    pub(crate) place: Place<'a, M, O, LINKS, HOST, WAITS>,
+    pub(crate) accepted: Accepted,
+}
+
+impl<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: usize>
+    Delivery<'_, M, O, LINKS, HOST, WAITS>
+{
+    /// Where the record was put.
+    #[must_use]
+    pub const fn accepted(&self) -> Accepted {
+        self.accepted
+    }
+}
+
+impl<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: usize> Future
+    for Delivery<'_, M, O, LINKS, HOST, WAITS>
+{
+    type Output = Outcome;
+
+    /// The outcome; of a written record with its own offset.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let Place { producer, index } = self.place;
+        let told = producer.with(|state| {
+            state.waits.settle(&mut state.producer);
+            match state.waits.get(index) {
+                Waiting::Told(outcome) => Some(outcome),
+                _ => {
+                    state.waits.register(index, cx.waker());
+                    None
+                }
+            }
+        });
+        match told {
+            None => Poll::Pending,
+            Some(Outcome::Written { base_offset, append_time }) if base_offset >= 0 => {
+                let base_offset = base_offset.saturating_add(i64::from(self.accepted.place));
+                Poll::Ready(Outcome::Written { base_offset, append_time })
+            }
+            Some(outcome) => Poll::Ready(outcome),
+        }
+    }
+}
