@@ -1,17 +1,15 @@
-//! Puts the linker scripts where the linker looks for them.
+//! Arguments for the linker, and where it finds its scripts. Here and not in `.cargo/config.toml`,
+//! so that they also hold where `RUSTFLAGS` is set or cargo is started from another folder.
 
-use std::path::PathBuf;
-use std::{env, fs, io};
-
-fn main() -> io::Result<()> {
-    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
-    fs::copy("memory.x", out.join("memory.x"))?;
-    // Names of interrupts, for boards whose table is not written out by hand.
-    fs::write(out.join("device.x"), "")?;
-    println!("cargo:rustc-link-search={}", out.display());
-    println!("cargo:rerun-if-changed=memory.x");
-    if env::var_os("CARGO_FEATURE_DEFMT").is_some() {
-        println!("cargo:rustc-link-arg=-Tdefmt.x");
+fn main() {
+    println!("cargo::rustc-link-search={}", env!("CARGO_MANIFEST_DIR"));
+    println!("cargo::rerun-if-changed=memory.x");
+    println!("cargo::rerun-if-changed=device.x");
+    println!("cargo::rerun-if-changed=build.rs");
+    for argument in ["--nmagic", "-Tlink.x"] {
+        println!("cargo::rustc-link-arg-bins={argument}");
     }
-    Ok(())
+    if std::env::var_os("CARGO_FEATURE_DEFMT").is_some() {
+        println!("cargo::rustc-link-arg-bins=-Tdefmt.x");
+    }
 }

@@ -228,6 +228,9 @@ impl<O: Owner, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
         }
         match result {
             Ok(accepted) if !accepted.wake => {}
+            // It was told at the first refusal. In one task with the runner, telling it at each would
+            // keep both awake for as long as there is no room.
+            Err(_) if turn.is_some() => {}
             // For what it refused a record, the core may have something to do.
             _ => self.poke(),
         }

@@ -5,12 +5,16 @@
 //! other the node ([`run`]).
 
 mod arguments;
+#[cfg(feature = "bare")]
+pub mod bare;
 mod network;
 mod node;
 mod reading;
 #[cfg(feature = "scenarios")]
 pub mod scenario;
+mod settings;
 
 pub use arguments::Arguments;
 pub use network::network;
-pub use node::{Settings, run};
+pub use node::run;
+pub use settings::Settings;

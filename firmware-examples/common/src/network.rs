@@ -2,7 +2,7 @@
 
 use embassy_net::{Config, DhcpConfig, Runner, Stack, StackResources};
 use embassy_net_driver::Driver;
-use static_cell::StaticCell;
+use static_cell::ConstStaticCell;
 
 /// The DHCP client, DNS, and one TCP connection.
 const SOCKETS: usize = 3;
@@ -13,8 +13,8 @@ const SOCKETS: usize = 3;
 /// They must be two: whoever looks at a socket wakes the runner, so in one task they keep each
 /// other awake, and the core never sleeps.
 pub fn network<D: Driver>(driver: D, seed: u64) -> Option<(Stack<'static>, Runner<'static, D>)> {
-    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    static RESOURCES: ConstStaticCell<StackResources<SOCKETS>> =
+        ConstStaticCell::new(StackResources::new());
     let config = Config::dhcpv4(DhcpConfig::default());
-    let resources = RESOURCES.try_init_with(StackResources::new)?;
-    Some(embassy_net::new(driver, config, resources, seed))
+    Some(embassy_net::new(driver, config, RESOURCES.try_take()?, seed))
 }

@@ -1,12 +1,14 @@
 //! The sensor node: samples, batches, sends, and says what became of its readings.
 
-use embassy_futures::select::{Either, select};
+use embassy_futures::join::join3;
 use embassy_net::Stack;
 use embassy_time::{Duration, Ticker};
 use ottla_embassy::net::{Tcp, TcpBuffers};
-use ottla_embassy::{Config, Event, Header, Outcome, Record, Topic, Via};
-use static_cell::StaticCell;
+use ottla_embassy::ottla::Delivery;
+use ottla_embassy::{Config, Event, Header, Record, Topic};
+use static_cell::ConstStaticCell;
 
+use crate::Settings;
 use crate::reading::{Decimal, sample};
 
 /// All tasks of the node run in thread mode, so interrupts are never held up.
@@ -26,48 +28,32 @@ ottla_embassy::producer! {
 /// Buffers of the node's socket.
 pub(crate) type Buffers = TcpBuffers<512, 1024>;
 
-/// What a board tells its node.
-#[derive(Clone, Copy)]
-pub struct Settings {
-    /// Host and port of a broker to begin with.
-    pub bootstrap: (&'static str, u16),
-    /// Topic of the readings.
-    pub topic: &'static str,
-    /// Number of its partitions: readings are accepted before a broker was reached.
-    pub partitions: u32,
-    /// Pause between two readings.
-    pub every: Duration,
-    /// Where brokers are reached, if not at the addresses that they advertise.
-    pub via: Option<Via>,
-}
-
-impl Settings {
-    /// One reading a second for `topic`.
-    #[must_use]
-    pub const fn new(bootstrap: (&'static str, u16), topic: &'static str) -> Self {
-        Self { bootstrap, topic, partitions: 4, every: Duration::from_secs(1), via: None }
-    }
-}
-
 /// The producer of the node: zero bits, so it takes no flash, and is never on the stack.
 pub(crate) static NODE: Node = Node::new(ottla_embassy::ottla::memory::Fixed::new());
 
 pub(crate) fn buffers() -> Option<&'static mut Buffers> {
-    static BUFFERS: StaticCell<Buffers> = StaticCell::new();
-    BUFFERS.try_init_with(Buffers::new)
+    static BUFFERS: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
+    BUFFERS.try_take()
 }
 
-/// Runs the node. It ends only if it cannot start.
+/// What is sampled, and the key of its readings.
+const SENSORS: [&[u8]; 4] = [b"garden", b"cellar", b"roof", b"kitchen"];
+
+/// How long a node that ends waits for the outcomes of its last readings.
+const LAST_OUTCOMES: Duration = Duration::from_secs(60);
+
+/// Runs the node, for ever or for as many readings as it is told.
 ///
 /// # Errors
 /// Why it could not start.
-pub async fn run(
-    stack: Stack<'static>,
-    seed: u64,
-    settings: Settings,
-) -> Result<(), &'static str> {
+pub async fn run(stack: Stack<'static>, seed: u64, settings: Settings) -> Result<(), &'static str> {
     let node = &NODE;
     let buffers = buffers().ok_or("already running")?;
+    #[cfg(feature = "defmt")]
+    {
+        let (host, port) = settings.bootstrap;
+        defmt::info!("writing to {=str}:{=u16}, topic {=str}", host, port, settings.topic);
+    }
     let started = node.start(&ottla_embassy::Settings {
         config: Config::new(),
         client_id: "sensor-node",
@@ -79,22 +65,29 @@ pub async fn run(
     let mut runner = started.map_err(|_| "wrong settings")?;
     let topic = node.declare_topic(settings.topic, settings.partitions);
     let topic = topic.map_err(|_| "the topic's name is not legal, or too long")?;
-    let work = select(sense(node, topic, settings.every), tell(node));
-    match select(runner.run([Tcp::new(stack, buffers)]), work).await {
-        Either::First(()) => Ok(()),
-        Either::Second(_) => Err("the node has ended"),
-    }
+    node.set_wall_clock(u64::from(settings.time) * 1_000);
+    let sense = async {
+        sense(node, topic, &settings).await;
+        node.close(LAST_OUTCOMES).await
+    };
+    let ((), closed, ()) = join3(runner.run([Tcp::new(stack, buffers)]), sense, tell(node)).await;
+    closed.map_err(|_| "no place to wait")
 }
 
-/// Takes readings, for ever. While the cluster is out of reach the blocks fill up; then the
-/// oldest readings wait, and new ones are left out.
-async fn sense(node: &Node, topic: Topic, every: Duration) {
-    let mut ticker = Ticker::every(every);
+/// Takes readings. While the cluster is out of reach the blocks fill up; then the oldest readings
+/// wait, and new ones are left out.
+async fn sense(node: &Node, topic: Topic, settings: &Settings) {
+    let mut ticker = Ticker::every(settings.every);
     let mut number = 0_u32;
-    loop {
+    while settings.readings.is_none_or(|readings| number < readings) {
+        let digits = Decimal::of(number);
+        let headers = [
+            Header { key: "unit", value: Some(b"0.01 C") },
+            Header { key: "number", value: Some(digits.bytes()) },
+        ];
         let value = Decimal::of(sample(number));
-        let headers = [Header { key: "unit", value: Some(b"0.01 C") }];
-        let record = Record::new(value.bytes()).key(b"sensor-1").headers(&headers);
+        let key = SENSORS.get(number as usize % SENSORS.len()).copied().unwrap_or_default();
+        let record = Record::new(value.bytes()).key(key).headers(&headers);
         if let Err(_refused) = node.try_produce(topic, &record) {
             #[cfg(feature = "defmt")]
             defmt::warn!("reading {=u32} is left out: {}", number, _refused);
@@ -104,23 +97,28 @@ async fn sense(node: &Node, topic: Topic, every: Duration) {
     }
 }
 
-/// Says what became of readings, for ever.
+/// Says what became of readings, until the node is closed.
 async fn tell(node: &Node) {
     let mut events = node.events();
     while let Ok(event) = events.next().await {
-        if let Event::Delivered(_delivery) = event {
-            #[cfg(feature = "defmt")]
-            match _delivery.outcome {
-                Outcome::Written { base_offset, .. } => defmt::info!(
-                    "{=u32} readings written to partition {=i32} from offset {=i64}",
-                    _delivery.count,
-                    _delivery.partition,
-                    base_offset
-                ),
-                outcome => defmt::warn!("{=u32} readings: {}", _delivery.count, outcome),
-            }
-            #[cfg(not(feature = "defmt"))]
-            let _ = Outcome::Unacknowledged;
+        match event {
+            Event::Delivered(delivery) => report(&delivery),
+            Event::Closed => return,
+            _ => {}
         }
+    }
+}
+
+/// Logs the outcome of a run of readings, if there is a log.
+fn report(_delivery: &Delivery) {
+    #[cfg(feature = "defmt")]
+    match _delivery.outcome {
+        ottla_embassy::Outcome::Written { base_offset, .. } => defmt::info!(
+            "{=u32} readings written to partition {=i32} from offset {=i64}",
+            _delivery.count,
+            _delivery.partition,
+            base_offset
+        ),
+        outcome => defmt::warn!("{=u32} readings: {}", _delivery.count, outcome),
     }
 }

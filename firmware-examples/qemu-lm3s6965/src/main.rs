@@ -31,5 +31,9 @@ async fn network(mut runner: Runner<'static, Ethernet<Stellaris>>) {
 
 #[embassy_executor::task]
 async fn node(stack: Stack<'static>, seed: u64, arguments: &'static str) {
-    qemu_machine::finish(sensor_node::scenario::run(stack, seed, arguments).await)
+    #[cfg(not(feature = "bare"))]
+    let outcome = sensor_node::scenario::run(stack, seed, arguments).await;
+    #[cfg(feature = "bare")]
+    let (_, outcome) = (seed, sensor_node::bare::run(stack, arguments).await);
+    qemu_machine::finish(outcome)
 }

@@ -71,10 +71,20 @@ pub fn start(machine: &Machine, main: impl FnOnce(Spawner, &'static str) -> Opti
     trial::run(arguments);
     executor::run(|spawner| {
         watchdog::spawn(spawner);
-        if main(spawner, arguments).is_none() {
+        if !spawn(main, spawner, arguments) {
             finish(Err("cannot start"));
         }
     })
+}
+
+/// A function of its own: what it has on the stack is gone when the tasks run.
+#[inline(never)]
+fn spawn(
+    main: impl FnOnce(Spawner, &'static str) -> Option<()>,
+    spawner: Spawner,
+    arguments: &'static str,
+) -> bool {
+    main(spawner, arguments).is_some()
 }
 
 /// Ends the run, and prints what it used.

@@ -4,7 +4,7 @@ use core::task::Context;
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
 use embassy_sync::waitqueue::AtomicWaker;
-use static_cell::StaticCell;
+use static_cell::ConstStaticCell;
 
 /// The longest Ethernet frame, without its checksum.
 pub const FRAME_BYTES: usize = 1514;
@@ -46,8 +46,8 @@ pub struct Ethernet<M> {
 impl<M: Mac> Ethernet<M> {
     /// Takes the controller, and the static memory for its frames, of which there is one.
     pub fn new(mac: M) -> Option<Self> {
-        static FRAMES: StaticCell<[Frame; 2]> = StaticCell::new();
-        Some(Self { mac, frames: FRAMES.try_init_with(|| [[0; FRAME_BYTES]; 2])? })
+        static FRAMES: ConstStaticCell<[Frame; 2]> = ConstStaticCell::new([[0; FRAME_BYTES]; 2]);
+        Some(Self { mac, frames: FRAMES.try_take()? })
     }
 
     /// The address as a number, for want of better to draw random numbers from: these machines

@@ -29,10 +29,13 @@ mod java;
 mod node;
 mod port;
 mod proxy;
+mod proxy_slow;
 mod read_back;
 
 pub use artifacts::Artifacts;
 pub use java::{finish, tool};
 pub use node::{Kafka, NewTopic};
+pub use port::Port;
 pub use proxy::{Hits, Proxy};
+pub use proxy_slow::{Slow, Traffic};
 pub use read_back::{Header, PartitionRange, ReadBack, Record};

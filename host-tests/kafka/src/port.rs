@@ -16,14 +16,15 @@ const CANDIDATES: Range<u16> = 20_000..30_000;
 /// A port of the loopback address that was free when it was reserved, and that no other harness
 /// takes while this lives.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     number: u16,
     /// Locked, and by that the reservation.
     _reservation: File,
 }
 
 impl Port {
-    pub(crate) fn reserve() -> Result<Port> {
+    /// Reserves one.
+    pub fn reserve() -> Result<Port> {
         let directory = cache::directory()?.join("ports");
         fs::create_dir_all(&directory)
             .with_context(|| format!("cannot create {}", directory.display()))?;
@@ -38,7 +39,8 @@ impl Port {
         bail!("no free port in {CANDIDATES:?}")
     }
 
-    pub(crate) fn number(&self) -> u16 {
+    /// Its number.
+    pub fn number(&self) -> u16 {
         self.number
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Every connection lives between half a second and one and a half, then ends in one of four ways:
 //! by a reset, inside a request, inside an answer, or after answers that were swallowed. All
-//! answers come late. Produce answers are decoded, those that never arrive as well, so that a
-//! batch whose success was told twice is seen.
+//! answers come late. On demand everything stands still for a while. Produce answers are decoded,
+//! those that never arrive as well, so that a batch whose success was told twice is seen.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
@@ -39,6 +39,8 @@ pub struct Hits {
     pub swallowed: u32,
     /// Base offsets that were answered again: the broker knew the batch.
     pub repeated: u32,
+    /// Connections that stood still with a Produce request that the client had no answer to.
+    pub stalled: u32,
     answered: BTreeMap<(Vec<u8>, i32, i64), u32>,
 }
 
@@ -64,6 +66,10 @@ struct Line {
     broker: TcpStream,
     ends_at: Instant,
     ending: Ending,
+    /// Until then nothing moves.
+    stall: Arc<Stall>,
+    /// It stood still, and that was counted.
+    stood: AtomicBool,
     over: AtomicBool,
     /// Requests that the broker has not answered.
     asked: Mutex<VecDeque<Asked>>,
@@ -72,17 +78,36 @@ struct Line {
     hits: Arc<Mutex<Hits>>,
 }
 
+/// A time in which nothing moves, if there is one.
+#[derive(Debug, Default)]
+struct Stall(Mutex<Option<Instant>>);
+
+impl Stall {
+    /// Until when, if that is not over.
+    fn end(&self) -> Option<Instant> {
+        (*lock(&self.0)).filter(|end| Instant::now() < *end)
+    }
+
+    /// Waits for its end.
+    fn wait(&self) {
+        while let Some(end) = self.end() {
+            thread::sleep(end.saturating_duration_since(Instant::now()));
+        }
+    }
+}
+
 /// A proxy on loopback; it ends when dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
+    stall: Arc<Stall>,
     upstream: Arc<Mutex<Option<SocketAddr>>>,
     hits: Arc<Mutex<Hits>>,
     stop: Arc<AtomicBool>,
     calm: Arc<AtomicBool>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -94,6 +119,7 @@ impl Proxy {
         listener.set_nonblocking(true)?;
         let proxy = Proxy {
             address: listener.local_addr()?,
+            stall: Arc::default(),
             upstream: Arc::default(),
             hits: Arc::default(),
             stop: Arc::default(),
@@ -101,16 +127,19 @@ impl Proxy {
         };
         let (upstream, hits) = (proxy.upstream.clone(), proxy.hits.clone());
         let (stop, calm) = (proxy.stop.clone(), proxy.calm.clone());
+        let stall = proxy.stall.clone();
         println!("proxy seed {seed}");
         thread::spawn(move || {
             let mut random = seed;
             while !stop.load(Ordering::Relaxed) {
+                // Connections that are made meanwhile wait with the system.
+                stall.wait();
                 match listener.accept() {
                     Ok((client, _)) => {
                         let Some(upstream) = *lock(&upstream) else { continue };
                         let calm = calm.load(Ordering::Relaxed);
                         // A broker that is down refuses: the client sees a closed connection.
-                        let _ = serve(client, upstream, &mut random, calm, &hits);
+                        let _ = serve(client, upstream, &mut random, calm, &stall, &hits);
                     }
                     Err(_) => thread::sleep(TICK),
                 }
@@ -132,6 +161,12 @@ impl Proxy {
     /// New connections are left alone from now on.
     pub fn calm(&self) {
         self.calm.store(true, Ordering::Relaxed);
+    }
+
+    /// Nothing moves from now on, for so long: no byte, no end of a connection, and nothing is
+    /// refused.
+    pub fn stall(&self, time: Duration) {
+        *lock(&self.stall.0) = Some(Instant::now() + time);
     }
 
     /// What happened so far.
@@ -159,6 +194,7 @@ fn serve(
     upstream: SocketAddr,
     random: &mut u64,
     calm: bool,
+    stall: &Arc<Stall>,
     hits: &Arc<Mutex<Hits>>,
 ) -> Result<()> {
     client.set_nonblocking(false)?;
@@ -174,6 +210,8 @@ fn serve(
         broker,
         ends_at: Instant::now() + Duration::from_millis(life),
         ending: endings[(next(random) % 4) as usize],
+        stall: stall.clone(),
+        stood: AtomicBool::new(false),
         over: AtomicBool::new(false),
         asked: Mutex::default(),
         open: Mutex::default(),
@@ -209,6 +247,17 @@ impl Line {
         self.close();
     }
 
+    /// Waits while nothing moves.
+    fn stand_still(&self) {
+        if self.stall.end().is_none() {
+            return;
+        }
+        if *lock(&self.open) > 0 && !self.stood.swap(true, Ordering::Relaxed) {
+            lock(&self.hits).stalled += 1;
+        }
+        self.stall.wait();
+    }
+
     fn close(&self) {
         self.over.store(true, Ordering::Relaxed);
         let _ = self.client.shutdown(Shutdown::Both);
@@ -220,6 +269,7 @@ impl Line {
         let mut frame = vec![0; 4];
         let mut filled = 0;
         while filled < frame.len() {
+            self.stand_still();
             if self.is_over() {
                 return None;
             }
@@ -282,6 +332,7 @@ impl Line {
         let mut swallowed = 0;
         for (at, asked, frame) in from {
             thread::sleep(at.saturating_duration_since(Instant::now()));
+            self.stand_still();
             if self.is_over() {
                 return;
             }

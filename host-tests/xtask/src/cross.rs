@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use board_matrix::Board;
 
 use crate::command::{read, run};
 use crate::context::Context;
@@ -14,10 +15,17 @@ use crate::install::{self, Tool};
 
 /// The targets that are checked beside the host: a 32-bit host, and microcontrollers with and
 /// without compare-and-swap and a floating point unit.
-pub(crate) const TARGETS: [&str; 4] =
-    ["i686-unknown-linux-gnu", "thumbv6m-none-eabi", "thumbv7m-none-eabi", "thumbv7em-none-eabihf"];
+pub(crate) const TARGETS: [&str; 6] = [
+    "i686-unknown-linux-gnu",
+    "thumbv6m-none-eabi",
+    "thumbv7m-none-eabi",
+    "thumbv7em-none-eabihf",
+    "riscv32imc-unknown-none-elf",
+    "riscv32imac-unknown-none-elf",
+];
 
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_RUSTDOC: &str = "/usr/bin/rustdoc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 
 /// Debian's packages; the last file stands for the sources of the library.
@@ -61,11 +69,27 @@ impl Toolchain {
     /// `cargo build` for a target, without an allocator; the package and the profile are to be
     /// added. Both toolchains build into one directory of their own.
     pub(crate) fn build(self, context: &Context, target: &str) -> Command {
+        let mut command = self.cargo_build(context, target, "core");
+        command.current_dir(&context.root).args(["--target-dir", "target/cross"]);
+        command
+    }
+
+    /// `cargo build` of a board's image, in the board's folder: there is its configuration, and
+    /// what is built stays there, as if built by hand. Features are to be added.
+    pub(crate) fn build_board(self, context: &Context, board: &Board) -> Command {
+        let library = board.build_std.iter().fold("core".to_owned(), |all, one| all + "," + one);
+        let mut command = self.cargo_build(context, &board.target, &library);
+        command.current_dir(&board.path).args(["--release", "--locked", "--target-dir", "target"]);
+        command
+    }
+
+    /// `cargo build` for a target; Debian's compiler builds these crates of the library first.
+    pub(crate) fn cargo_build(self, context: &Context, target: &str, library: &str) -> Command {
         let mut command = match self {
             Toolchain::InUse => context.cargo(["build"]),
             Toolchain::Debian => {
                 let mut command = Command::new(DEBIAN_CARGO);
-                command.current_dir(&context.root).args(["build", "-Zbuild-std=core"]);
+                command.args(["build", &format!("-Zbuild-std={library}")]);
                 command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
                 // Set by the cargo that runs us, for its own compiler.
                 command.env_remove("LD_LIBRARY_PATH");
@@ -76,8 +100,36 @@ impl Toolchain {
                 command
             }
         };
-        command.args(["--target", target, "--target-dir", "target/cross"]);
+        command.args(["--target", target]);
         command
+    }
+
+    /// `cargo test` of a package for a target that this machine can run.
+    pub(crate) fn test(self, context: &Context, target: &str, package: &str) -> Command {
+        let mut command = match self {
+            Toolchain::InUse => context.cargo(["test"]),
+            Toolchain::Debian => {
+                let mut command = Command::new(DEBIAN_CARGO);
+                command.current_dir(&context.root).args(["test", "-Zbuild-std"]);
+                command.env("RUSTC", DEBIAN_RUSTC).env("RUSTDOC", DEBIAN_RUSTDOC);
+                command.env("RUSTC_BOOTSTRAP", "1").env_remove("LD_LIBRARY_PATH");
+                command
+            }
+        };
+        // Without documentation tests, for which Debian's cargo lacks the library.
+        command.args(["--target", target, "--package", package, "--lib", "--tests"]);
+        command.args(["--target-dir", "target/cross"]);
+        command
+    }
+
+    /// The compiler, and its version: sizes depend on it.
+    pub(crate) fn version(self) -> Result<String> {
+        let compiler = match self {
+            Toolchain::InUse => "rustc",
+            Toolchain::Debian => DEBIAN_RUSTC,
+        };
+        let said = read(Command::new(compiler).arg("--version"))?;
+        Ok(said.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
     }
 }
 

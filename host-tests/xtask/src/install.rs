@@ -22,9 +22,13 @@ pub(crate) const JAVA: &[Tool] = &[
     Tool { program: "mvn", package: "maven" },
 ];
 
+/// What running images takes.
+pub(crate) const QEMU: &[Tool] = &[Tool { program: "qemu-system-arm", package: "qemu-system-arm" }];
+
 /// Installs everything the checks need.
 pub(crate) fn everything() -> Result<()> {
     require(JAVA)?;
+    require(QEMU)?;
     for target in cross::TARGETS {
         cross::Toolchain::for_target(target)?;
     }

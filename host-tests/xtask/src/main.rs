@@ -1,10 +1,12 @@
 //! The project's chores: `cargo xtask test` runs every check there is, `cargo xtask setup` installs
-//! what the checks need, `cargo xtask bench` compares clients.
+//! what the checks need, `cargo xtask bench` compares clients, `cargo xtask firmware` builds and
+//! runs images.
 
 mod bench;
 mod command;
 mod context;
 mod cross;
+mod firmware;
 mod install;
 mod steps;
 
@@ -31,6 +33,11 @@ enum Chore {
     Setup,
     /// Counts instructions per record and keeps the counts for the check
     Count,
+    /// Builds images for microcontrollers, measures them, runs them
+    Firmware {
+        #[command(subcommand)]
+        chore: firmware::Chore,
+    },
     /// Compares what clients cost per record; `--help` after it tells its options
     #[command(disable_help_flag = true)]
     Bench {
@@ -77,6 +84,7 @@ fn main() -> ExitCode {
         Chore::Bench { arguments } => {
             Context::new(Depth::Normal).and_then(|context| bench::run(&context, &arguments))
         }
+        Chore::Firmware { chore } => Context::new(Depth::Normal).and_then(|c| chore.run(&c)),
         Chore::Count => Context::new(Depth::Normal).and_then(|c| steps::instructions::save(&c)),
     };
     match result {

@@ -1,6 +1,7 @@
 //! The checks, as a list of named steps.
 
 mod blame;
+mod device;
 pub(crate) mod instructions;
 mod kafka;
 mod no_panic;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::context::Context;
+use crate::firmware;
 
 struct Step {
     name: &'static str,
@@ -61,10 +63,22 @@ const STEPS: &[Step] = &[
         run: instructions::check,
     },
     Step {
+        name: "device",
+        about: "traces are the same on 32 bits and on microcontrollers, within their bounds",
+        quick: false,
+        run: device::check,
+    },
+    Step {
         name: "kafka",
         about: "tests against a real Apache Kafka",
         quick: false,
         run: kafka::check,
+    },
+    Step {
+        name: "firmware",
+        about: "images build, keep to their sizes, and deliver from QEMU's boards",
+        quick: false,
+        run: firmware::check,
     },
 ];
 

@@ -6,6 +6,7 @@ use super::no_panic;
 use crate::bench;
 use crate::command::run;
 use crate::context::Context;
+use crate::firmware;
 
 /// The core's features as users combine them; the workspace has the default ones.
 const CORE_FEATURES: [&[&str]; 3] =
@@ -19,6 +20,9 @@ pub(super) fn format(context: &Context) -> Result<()> {
     run(&mut context.cargo(["fmt", "--all", "--check"]))?;
     for package in [no_panic::MANIFEST, bench::MANIFEST] {
         run(&mut context.cargo(["fmt", "--manifest-path", package, "--check"]))?;
+    }
+    for package in firmware::packages(context)? {
+        run(context.cargo(["fmt", "--check"]).current_dir(package))?;
     }
     Ok(())
 }
@@ -34,12 +38,15 @@ pub(super) fn clippy(context: &Context) -> Result<()> {
     for features in CORE_FEATURES {
         run(context.cargo(["clippy", "--package", "ottla"]).args(features).args(DENY))?;
     }
-    run(no_panic::cargo(context, "clippy", no_panic::LEVELS[0]).args(DENY))
+    run(no_panic::cargo(context, "clippy", no_panic::LEVELS[0]).args(DENY))?;
+    firmware::clippy(context, &DENY)
 }
 
 pub(super) fn tests(context: &Context) -> Result<()> {
-    // What needs a broker has a step of its own.
-    run(context.cargo_test().args(["--workspace", "--exclude", "kafka-tests"]))?;
+    // What needs a broker, or an image, has a step of its own.
+    const HERE: [&str; 5] =
+        ["--workspace", "--exclude", "kafka-tests", "--exclude", "firmware-tests"];
+    run(context.cargo_test().args(HERE))?;
     if context.is_quick() {
         return Ok(());
     }
