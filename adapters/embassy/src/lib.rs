@@ -90,7 +90,7 @@
 //! | `batches` | batches from their first record until their outcome was taken | `blocks` + 2; more if events are taken late, or with [`WhenFull::DropOldest`](ottla::config::WhenFull) | `produce` waits |
 //! | `requests` | requests that are not answered | 4 for each link; 1 works | sending waits |
 //! | `links` | connections at a time, with a [`Connector`](transport::Connector) each | 1; as many as there are brokers to be fast | brokers take turns |
-//! | `brokers` | addresses | those in [`Settings::bootstrap`], and the leaders of the partitions; at least one more than the former | leaders take turns, at the price of more metadata |
+//! | `brokers` | addresses | those in [`Settings::bootstrap`], and every broker that leads a partition in use | records for leaders without a slot wait, until their time is over |
 //! | `host` | bytes of a host name | the longest that brokers advertise | that broker cannot be used: [`Event::HostTooLong`](Event) |
 //! | `names` | bytes of all topic names, and the client id | their sum | `topic` is refused, or the start |
 //! | `blocks` | batches with bytes in memory | 2 for each busy partition | `produce` waits, and open batches are sent at once |
@@ -113,7 +113,7 @@
 //! | `host`, `names` | 16, 32 | 32, 32 | 64, 256 |
 //! | `blocks` × `block_size` | 2 × 256 | 4 × 512 | 16 × 1,024 |
 //! | `waits` | 1 | 2 | 8 |
-//! | the `static` | 2,800 | 5,600 | 27,200 |
+//! | the `static` | 2,800 | 5,600 | 27,300 |
 //! | of that, blocks | 512 | 2,048 | 16,384 |
 //! | `run()` over TCP | 390 | 390 | 1,000 |
 //!

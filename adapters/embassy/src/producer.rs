@@ -171,10 +171,19 @@ impl<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: 
         record: &Record<'_>,
     ) -> Result<Accepted, Error> {
         let tracked = place.is_some();
-        let mut turn = None;
+        let (mut turn, mut changes) = (None, 0);
         let mut last = Refused::Full(Full::Memory);
         let attempt = poll_fn(|cx| {
             self.with(|state| {
+                if turn.is_some()
+                    && changes == state.changes()
+                    && let Some(place) = place
+                {
+                    // Polled for something else. To offer the record again would wake the runner,
+                    // and that again this, if they are one task.
+                    state.waits.register(place.index, cx.waker());
+                    return Poll::Pending;
+                }
                 last = match state.offer(turn, topic, record) {
                     Ok(accepted) => {
                         if tracked && let Some(place) = place {
@@ -188,6 +197,7 @@ impl<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: 
                     }
                     Err(refused) => refused,
                 };
+                changes = state.changes();
                 let mine = match turn {
                     Some(mine) => mine,
                     None => *turn.insert(state.waits.next_turn()),

@@ -33,8 +33,10 @@ pub(crate) struct State<O, const LINKS: usize, const WAITS: usize> {
     /// The runner's task, and whether there is something for it to look at.
     runner: WakerRegistration,
     poked: bool,
-    /// Something happened that those who wait may have waited for.
-    stirred: bool,
+    /// How often something happened that those who wait may have waited for; and how often it had
+    /// when they were told.
+    changes: u32,
+    told: u32,
     /// A runner was handed out.
     pub(crate) started: bool,
     /// How many of the application take events.
@@ -72,7 +74,8 @@ impl<O, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
             waits: Waits::new(),
             runner: WakerRegistration::new(),
             poked: false,
-            stirred: false,
+            changes: 0,
+            told: 0,
             started: false,
             listeners: 0,
             max_block: Duration::from_ticks(0),
@@ -90,8 +93,17 @@ impl<O, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
 
     /// Something happened that others may wait for.
     pub(crate) fn stir(&mut self) {
-        self.stirred = true;
+        self.change();
         self.poke();
+    }
+
+    const fn change(&mut self) {
+        self.changes = self.changes.wrapping_add(1);
+    }
+
+    /// Changes whenever it is worth while to offer a record again.
+    pub(crate) const fn changes(&self) -> u32 {
+        self.changes
     }
 
     /// Ready when somebody has poked.
@@ -170,7 +182,7 @@ impl<O: Owner, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
         let now = now();
         if self.producer.poll_timeout().is_some_and(|at| at <= now) {
             self.producer.handle_timeout(now);
-            self.stirred = true;
+            self.change();
         }
         self.link_actions();
         if let Some(check) = self.check {
@@ -180,10 +192,11 @@ impl<O: Owner, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
         if self.listeners == 0 {
             while let Some(event) = self.producer.poll_event() {
                 report(&event);
-                self.stirred = true;
+                self.change();
             }
         }
-        if core::mem::take(&mut self.stirred) {
+        if self.told != self.changes {
+            self.told = self.changes;
             self.waits.wake(&mut self.producer);
         }
         if self.is_at_rest() && self.producer.is_closed() {
@@ -228,9 +241,6 @@ impl<O: Owner, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
         }
         match result {
             Ok(accepted) if !accepted.wake => {}
-            // It was told at the first refusal. In one task with the runner, telling it at each would
-            // keep both awake for as long as there is no room.
-            Err(_) if turn.is_some() => {}
             // For what it refused a record, the core may have something to do.
             _ => self.poke(),
         }

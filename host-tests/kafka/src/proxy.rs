@@ -80,12 +80,22 @@ struct Line {
 
 /// A time in which nothing moves, if there is one.
 #[derive(Debug, Default)]
-struct Stall(Mutex<Option<Instant>>);
+struct Stall {
+    until: Mutex<Option<Instant>>,
+    /// Begins with the next Produce request, so that something is on its way.
+    armed: Mutex<Option<Duration>>,
+}
 
 impl Stall {
     /// Until when, if that is not over.
     fn end(&self) -> Option<Instant> {
-        (*lock(&self.0)).filter(|end| Instant::now() < *end)
+        (*lock(&self.until)).filter(|end| Instant::now() < *end)
+    }
+
+    fn begin(&self) {
+        if let Some(time) = lock(&self.armed).take() {
+            *lock(&self.until) = Some(Instant::now() + time);
+        }
     }
 
     /// Waits for its end.
@@ -163,10 +173,10 @@ impl Proxy {
         self.calm.store(true, Ordering::Relaxed);
     }
 
-    /// Nothing moves from now on, for so long: no byte, no end of a connection, and nothing is
+    /// Nothing moves from the next Produce request on, for so long: no byte, no end of a connection, and nothing is
     /// refused.
     pub fn stall(&self, time: Duration) {
-        *lock(&self.stall.0) = Some(Instant::now() + time);
+        *lock(&self.stall.armed) = Some(time);
     }
 
     /// What happened so far.
@@ -312,6 +322,9 @@ impl Line {
             }
             if (&self.broker).write_all(&frame).is_err() {
                 self.close();
+            }
+            if produce {
+                self.stall.begin();
             }
         }
     }

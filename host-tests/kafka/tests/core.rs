@@ -21,6 +21,8 @@ impl<O: Owner> Driver<O> {
     fn new(owner: O, config: Config, kafka: &Kafka) -> Self {
         let mut producer = Producer::new(owner, config, 1);
         assert!(producer.bootstrap("127.0.0.1", kafka.address().port()));
+        let unix = time::SystemTime::now().duration_since(time::UNIX_EPOCH).expect("after 1970");
+        assert!(producer.set_wall_clock(Instant::ZERO, unix.as_millis() as u64));
         Self { producer, started: time::Instant::now(), sockets: HashMap::new() }
     }
 

@@ -1,5 +1,7 @@
 //! Several links, several brokers.
 
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+use ottla::memory::Fixed;
 use ottla::message::Api;
 use ottla_broker::Action;
 use ottla_embassy::transport::Target;
@@ -9,7 +11,7 @@ use crate::world::{By, Twin, World, is_written, node, record, settings};
 #[test]
 fn two_links_serve_two_brokers() {
     let world = World::new(2);
-    let twin = Box::new(Twin::new(ottla::memory::Fixed::new()));
+    let twin = Box::new(Twin::new(Fixed::new()));
     let mut runner = twin.start(&settings()).unwrap();
     let mut tasks = world.tasks();
     tasks.spawn(runner.run([world.direct(1, 7), world.direct(100, 100)]));
@@ -136,5 +138,27 @@ fn rooms_of_every_size() {
         let topic = node.declare_topic("t", 2).unwrap();
         let delivery = tasks.block_on(10_000, node.send(topic, &record("a", 0))).unwrap();
         assert!(is_written(tasks.block_on(10_000, delivery)), "{write}");
+    }
+}
+
+ottla_embassy::producer! {
+    /// Slots for a bootstrap address, and one broker more.
+    Narrow<CriticalSectionRawMutex> {
+        topics: 1, partitions: 4, batches: 6, requests: 4, links: 1, brokers: 2, host: 16,
+        names: 16, blocks: 4, block_size: 256, waits: 3,
+    }
+}
+
+#[test]
+#[ignore = "the core: a leader keeps its slot while others that want to be sent to find none"]
+fn leaders_without_a_slot_get_theirs_in_turn() {
+    let (world, narrow) = (World::new(2), Box::new(Narrow::new(Fixed::new())));
+    let mut runner = narrow.start(&settings()).unwrap();
+    let mut tasks = world.tasks();
+    tasks.spawn(runner.run([world.direct(100, 100)]));
+    let topic = narrow.declare_topic("t", 2).unwrap();
+    for partition in [0, 1, 0, 1] {
+        let delivery = tasks.block_on(1_000, narrow.send(topic, &record("a", partition))).unwrap();
+        assert!(is_written(tasks.block_on(20_000, delivery)), "partition {partition}");
     }
 }

@@ -63,8 +63,8 @@ fn futures() {
     let record = record("a", 0);
     let budget = Budget { attempts: 1, time: Duration::MAX, bytes: 1 };
     let sizes = [
-        ("produce", size_of_val(&node.produce(topic, &record)), 168),
-        ("send", size_of_val(&node.send(topic, &record)), 168),
+        ("produce", size_of_val(&node.produce(topic, &record)), 184),
+        ("send", size_of_val(&node.send(topic, &record)), 184),
         ("flush", size_of_val(&node.flush()), 168),
         ("close", size_of_val(&node.close(Duration::MAX)), 184),
         ("wake", size_of_val(&node.wake(budget)), 248),

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use embassy_futures::join::{join, join3};
 use embassy_time::{Duration, Instant, Timer};
 use ottla::config::UnknownTime;
 use ottla::error::Full;
@@ -87,6 +88,48 @@ fn nobody_is_woken_while_nothing_happens() {
     tasks.run_until(15_000, |tasks| tasks.is_done(waits));
 }
 
+/// As above, with the runner and those who wait in one task, which each wakes for the other.
+#[test]
+fn nobody_is_woken_while_nothing_happens_in_one_task() {
+    for refused in [Refused::Full(Full::Memory), Refused::TopicUnknown, Refused::TimeUnknown] {
+        let (world, node) = (World::new(1), node());
+        let mut settings = settings();
+        if refused == Refused::TimeUnknown {
+            settings.config.unknown_time = UnknownTime::Wait;
+        }
+        let mut runner = node.start(&settings).unwrap();
+        world.net().stuck = true;
+        let partitions = if refused == Refused::TopicUnknown { 0 } else { 1 };
+        let topic = node.declare_topic("t", partitions).unwrap();
+        let mut tasks = world.tasks();
+        let (run, node) = (world.run(&mut runner, By::Pieces), &*node);
+        let work = async move {
+            let value = large('a');
+            let produce = async {
+                let waited = loop {
+                    if let Err(error) = node.produce(topic, &Record::new(value.as_bytes())).await {
+                        break error;
+                    }
+                };
+                assert_eq!(waited, Error::Waited(refused));
+            };
+            let second = async {
+                let _ = node.produce(topic, &Record::new(b"b")).await;
+            };
+            let event = async {
+                let _ = node.events().next().await;
+            };
+            join3(produce, second, event).await;
+        };
+        let all = tasks.spawn(async move {
+            join(run, work).await;
+        });
+        tasks.run_for(58_000);
+        assert!(tasks.polls(all) < 50, "{refused:?}: {}", tasks.polls(all));
+        tasks.run_for(5_000);
+    }
+}
+
 #[test]
 fn who_was_let_in_lets_the_next_one_follow_into_the_same_batch() {
     let (world, node) = (World::new(1), node());
@@ -140,6 +183,36 @@ fn r16_a_refusal_for_lack_of_room_sends_what_there_is() {
     assert_eq!(node.counters().requests, 2);
 }
 
+/// As above, by who is refused again, after others were let in.
+#[test]
+fn r16_a_second_refusal_sends_what_there_is_too() {
+    let (world, node) = (World::new(1), node());
+    let mut settings = settings();
+    settings.config.linger = ottla::Duration::from_secs(40);
+    let mut runner = node.start(&settings).unwrap();
+    let mut tasks = world.tasks();
+    tasks.spawn(world.run(&mut runner, By::Pieces));
+    let topic = node.declare_topic("t", 2).unwrap();
+    let mut hold = 100_000;
+    world.net().cluster.set_hook(move |seen| match seen.api {
+        Api::Produce => Action::DelayAnswer(std::mem::replace(&mut hold, 25_000_000)),
+        _ => Action::Proceed,
+    });
+    for (name, partition) in [('x', 0), ('y', 1), ('z', 1)] {
+        node.try_produce(topic, &record(&large(name), partition)).unwrap();
+    }
+    let node = &*node;
+    let waiting = [('a', 0), ('b', 1), ('c', 1)].map(|(name, partition)| {
+        tasks.spawn(async move {
+            node.produce(topic, &record(&large(name), partition)).await.unwrap();
+        })
+    });
+    tasks.run_for(2_000);
+    assert_eq!(waiting.map(|id| tasks.is_done(id)), [true, true, false]);
+    // One with x and y, one with z; and one with a, which has 40 s of linger left.
+    assert_eq!(node.counters().requests, 3);
+}
+
 /// Somebody who stands behind is woken by something else in the very moment in which there is
 /// room again, and looks first.
 #[test]
@@ -166,7 +239,7 @@ fn r16_who_looks_first_does_not_overtake() {
             node.produce(topic, &record(&large('b'), 0)).await.unwrap();
             order.borrow_mut().push('b');
         };
-        embassy_futures::join::join(first, produce).await;
+        join(first, produce).await;
     });
     let before = tasks.spawn(async move {
         node.produce(topic, &record(&large('a'), 0)).await.unwrap();
@@ -242,7 +315,7 @@ fn waiting_ends_after_max_block() {
     let (first, second) = tasks.block_on(10_000, async {
         let (first, second) = (record(&value, 0), record(&value, 1));
         let waiting = (node.produce(topic, &first), node.produce(topic, &second));
-        embassy_futures::join::join(waiting.0, waiting.1).await
+        join(waiting.0, waiting.1).await
     });
     assert_eq!((first, second), (full, full));
     tasks.run_for(3_000);
