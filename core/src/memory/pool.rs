@@ -56,6 +56,11 @@ impl Pool {
         self.used < table.capacity()
     }
 
+    /// Whether exactly one slot is free.
+    pub(crate) fn has_one<S: Slot>(&self, table: &Table<'_, S>) -> bool {
+        table.capacity().wrapping_sub(self.used) == 1
+    }
+
     /// All numbers that were ever in use; a table needs no look beyond them.
     pub(crate) const fn numbers(&self) -> Range<u32> {
         1..self.high.wrapping_add(1)

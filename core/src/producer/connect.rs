@@ -168,7 +168,7 @@ impl Machine {
     }
 
     /// Whether a link is open and nothing needs it.
-    fn is_spare(&self, memory: &Memory<'_>, link: LinkId) -> bool {
+    pub(super) fn is_spare(&self, memory: &Memory<'_>, link: LinkId) -> bool {
         let slot = &memory.links[link];
         matches!(slot.state, LinkState::Ready)
             && slot.queued == 0
@@ -178,7 +178,7 @@ impl Machine {
     }
 
     /// The link that has had its turn first, if none makes way already, and since when.
-    fn longest_turn(&self, memory: &Memory<'_>) -> Option<(Instant, LinkId)> {
+    pub(super) fn longest_turn(&self, memory: &Memory<'_>) -> Option<(Instant, LinkId)> {
         let mut longest: Option<(Instant, LinkId)> = None;
         for link in self.open_links() {
             let slot = &memory.links[link];
@@ -206,10 +206,10 @@ impl Machine {
         self.longest_turn(memory).map(|(over, _)| over.max(waited))
     }
 
-    /// Lets a link whose turn is over make way for a broker.
-    fn yield_turn(&self, memory: &mut Memory<'_>, broker: BrokerId) {
-        if self.connect_at(memory, broker).is_some_and(|at| at <= self.now)
-            && let Some((_, link)) = self.longest_turn(memory)
+    /// Lets the link that has had its turn first make way, if its turn is over.
+    pub(super) fn yield_longest(&self, memory: &mut Memory<'_>) {
+        if let Some((over, link)) = self.longest_turn(memory)
+            && over <= self.now
         {
             memory.links[link].yielding = true;
         }
@@ -253,7 +253,9 @@ impl Machine {
             let spare = self.open_links().find(|link| self.is_spare(memory, *link));
             let Some(spare) = spare else {
                 self.full = Perhaps::Yes(crate::error::Full::Links);
-                self.yield_turn(memory, broker);
+                if self.connect_at(memory, broker).is_some_and(|at| at <= self.now) {
+                    self.yield_longest(memory);
+                }
                 return false;
             };
             self.end_link(memory, spare, Reason::Replaced, false);

@@ -7,6 +7,7 @@ use crate::error::Full;
 use crate::identity::Identity;
 use crate::memory::{BrokerId, HOST_MAX, Memory, PartitionId, Perhaps, TopicId};
 use crate::message::{Api, ErrorCode, init_producer_id, metadata};
+use crate::time::Instant;
 use crate::wire::write::copy;
 
 impl Machine {
@@ -31,12 +32,18 @@ impl Machine {
 
     /// Asks any broker for what is needed.
     pub(super) fn ask(&mut self, memory: &mut Memory<'_>) {
+        let due = |needed: bool, in_flight: bool, at| needed && !in_flight && at <= self.now;
+        let refresh = due(self.refresh.needed, self.refresh.in_flight, self.refresh.retry_at);
+        let acquire = due(self.acquire.needed, self.acquire.in_flight, self.acquire.retry_at);
+        let refresh = refresh && self.make_room_for_leader(memory);
+        if !refresh && !acquire {
+            return;
+        }
         let Some(link) = self.any_link(memory) else {
             self.seek_contact(memory);
             return;
         };
-        let due = |needed: bool, in_flight: bool, at| needed && !in_flight && at <= self.now;
-        if due(self.refresh.needed, self.refresh.in_flight, self.refresh.retry_at) {
+        if refresh {
             let version = memory.links[link].version(Api::Metadata);
             match self.links.push(memory, link, Api::Metadata, i16::from(version)) {
                 Some(request) => {
@@ -48,8 +55,7 @@ impl Machine {
                 None => self.full = Perhaps::Yes(Full::Requests),
             }
         }
-        let due = |needed: bool, in_flight: bool, at| needed && !in_flight && at <= self.now;
-        if due(self.acquire.needed, self.acquire.in_flight, self.acquire.retry_at) {
+        if acquire {
             let version = memory.links[link].version(Api::InitProducerId);
             match self.links.push(memory, link, Api::InitProducerId, i16::from(version)) {
                 Some(_) => {
@@ -111,10 +117,7 @@ impl Machine {
         let Ok(port) = u16::try_from(port) else { return };
         let mut broker = self.find_broker(memory, id);
         if broker.is_none() {
-            if self.refresh.leaders_only && !self.leads_anything(memory, id) {
-                return;
-            }
-            broker = self.take_broker(memory);
+            broker = self.admit(memory, id);
             if broker.is_none() {
                 return;
             }
@@ -154,17 +157,113 @@ impl Machine {
         fits
     }
 
-    fn take_broker(&mut self, memory: &mut Memory<'_>) -> BrokerId {
+    /// A place for a broker that is not known yet. The leader that is waited for has the first
+    /// claim; where one had to be, only leaders get a place.
+    fn admit(&mut self, memory: &mut Memory<'_>, id: i32) -> BrokerId {
+        let leaders_only = self.refresh.awaited_leader.is_some();
+        if leaders_only && !self.leads_anything(memory, id) {
+            return BrokerId::NONE;
+        }
         if !self.pools.brokers.has_room(&memory.brokers) {
             self.full = Perhaps::Yes(Full::Brokers);
-            let spare = |broker: &BrokerId| {
+            let useless = |broker: &BrokerId| {
                 let slot: &BrokerSlot = &memory.brokers[*broker];
-                slot.id.is_some() && slot.leads == 0 && slot.link.is_none() && !slot.wanted
+                let leads = |id| leaders_only && self.leads_anything(memory, id);
+                slot.id.is_some_and(|id| !leads(id))
+                    && slot.leads == 0
+                    && slot.link.is_none()
+                    && !slot.wanted
             };
-            let Some(spare) = self.brokers().find(spare) else { return BrokerId::NONE };
-            self.pools.brokers.give(&mut memory.brokers, spare.number());
+            let Some(useless) = self.brokers().find(useless) else { return BrokerId::NONE };
+            self.pools.brokers.give(&mut memory.brokers, useless.number());
+        }
+        let missing = self.missing_leader(memory);
+        if missing.is_some_and(|missing| missing != id)
+            && self.pools.brokers.has_one(&memory.brokers)
+        {
+            return BrokerId::NONE;
         }
         BrokerId::from_number(self.pools.brokers.take(&mut memory.brokers).unwrap_or(0))
+    }
+
+    /// The leader that is waited for, while its address is not known.
+    fn missing_leader(&self, memory: &Memory<'_>) -> Option<i32> {
+        self.refresh.awaited_leader.filter(|id| self.find_broker(memory, *id).is_none())
+    }
+
+    /// Records wait for a leader whose address is not known.
+    pub(super) fn await_leader(&mut self, memory: &Memory<'_>, leader: Option<i32>) {
+        self.refresh.awaited_leader = self.missing_leader(memory).or(leader);
+        self.request_metadata();
+    }
+
+    /// From when a leader that is waited for may have the place of another broker, so that it is
+    /// worth asking for its address: at once if it needs no one's.
+    pub(super) fn room_at(&self, memory: &Memory<'_>) -> Instant {
+        let told = |broker: BrokerId| memory.brokers[broker].id.is_some();
+        if self.missing_leader(memory).is_none()
+            || self.pools.brokers.has_room(&memory.brokers)
+            || self.replaceable(memory).is_some()
+            || !self.brokers().any(told)
+        {
+            return Instant::ZERO;
+        }
+        // Links that are being made end by their own deadlines.
+        self.longest_turn(memory).map_or(Instant::MAX, |(over, _)| over)
+    }
+
+    /// The broker that can be forgotten for another: one that leads nothing rather than one that
+    /// has nothing to be sent, cannot be reached, or has had its turn.
+    fn replaceable(&self, memory: &Memory<'_>) -> Option<BrokerId> {
+        let candidate = |broker: &BrokerId| {
+            let slot = &memory.brokers[*broker];
+            let idle = if slot.link.is_none() {
+                slot.ready_count == 0 || slot.failures > 0
+            } else {
+                self.is_spare(memory, slot.link)
+            };
+            slot.id.is_some() && idle
+        };
+        let order = |broker: &BrokerId| {
+            let slot = &memory.brokers[*broker];
+            (slot.leads != 0, slot.wanted_at)
+        };
+        self.brokers().filter(candidate).min_by_key(order)
+    }
+
+    /// Forgets a broker if the leader that is waited for finds no room. False: none can be
+    /// forgotten yet, and metadata would be in vain.
+    fn make_room_for_leader(&mut self, memory: &mut Memory<'_>) -> bool {
+        if self.room_at(memory) != Instant::ZERO {
+            self.yield_longest(memory);
+            return false;
+        }
+        if self.missing_leader(memory).is_some()
+            && !self.pools.brokers.has_room(&memory.brokers)
+            && let Some(broker) = self.replaceable(memory)
+        {
+            self.forget_broker(memory, broker);
+        }
+        true
+    }
+
+    /// Gives a broker's place away. Its address is asked for again when it has something to do.
+    fn forget_broker(&mut self, memory: &mut Memory<'_>, broker: BrokerId) {
+        let link = memory.brokers[broker].link;
+        if link.is_some() {
+            self.end_link(memory, link, crate::link::Reason::Replaced, false);
+        }
+        for number in self.pools.partitions.numbers() {
+            let partition = PartitionId::from_number(number);
+            if memory.partitions[partition].broker == broker {
+                self.unready(memory, partition);
+                self.set_broker(memory, partition, BrokerId::NONE);
+            }
+        }
+        if memory.brokers[broker].wanted {
+            self.wanted = self.wanted.saturating_sub(1);
+        }
+        self.pools.brokers.give(&mut memory.brokers, broker.number());
     }
 
     /// Adds an address to begin with. False if the table is full or the name too long.
@@ -259,10 +358,6 @@ impl Machine {
         }
         let gone = leader.is_none() || !error.is_success() && error.needs_refresh();
         self.set_leader(memory, partition, if gone { None } else { leader }, epoch);
-        let slot = &memory.partitions[partition];
-        let homeless = slot.broker.is_none() && slot.first.is_some();
-        self.refresh.incomplete |= homeless;
-        self.refresh.leaders_only |= homeless && slot.leader.is_some();
     }
 
     /// R11: an epoch never goes back within a topic id.
@@ -328,26 +423,35 @@ impl Machine {
 
     pub(super) fn finish_metadata(&mut self, memory: &mut Memory<'_>) {
         self.refresh.in_flight = false;
-        self.refresh.incomplete |= self.is_waiting(memory);
+        self.refresh.incomplete |= self.any_topic(memory, TopicSlot::is_awaited);
+        self.look_for_leaders(memory);
         let no_broker = !self.brokers().any(|b| memory.brokers[b].id.is_some());
         if self.refresh.incomplete || no_broker {
             self.refresh.needed = true;
             self.back_off_metadata();
         } else {
             self.refresh.failures = 0;
-            self.refresh.leaders_only = false;
             self.refresh.retry_at = self.now.after(self.config.retry_backoff);
         }
         self.refresh.done_at = Some(self.now);
     }
 
-    /// Whether records wait for a leader, or the application for a topic.
-    fn is_waiting(&self, memory: &Memory<'_>) -> bool {
-        let homeless = self.pools.partitions.numbers().any(|number| {
+    /// Finds out whether records wait for a leader, and which of those without an address has
+    /// the oldest.
+    fn look_for_leaders(&mut self, memory: &Memory<'_>) {
+        self.refresh.awaited_leader = None;
+        let mut oldest = Instant::MAX;
+        for number in self.pools.partitions.numbers() {
             let slot = &memory.partitions[PartitionId::from_number(number)];
-            slot.topic.is_some() && slot.broker.is_none() && slot.first.is_some()
-        });
-        homeless || self.any_topic(memory, TopicSlot::is_awaited)
+            if slot.topic.is_some() && slot.broker.is_none() && slot.first.is_some() {
+                self.refresh.incomplete = true;
+                let created = memory.batches[slot.first].created;
+                if created < oldest && slot.leader.is_some() {
+                    oldest = created;
+                    self.refresh.awaited_leader = slot.leader;
+                }
+            }
+        }
     }
 
     fn back_off_metadata(&mut self) {

@@ -41,8 +41,9 @@ pub(super) struct Refresh {
     pub(super) recreated: bool,
     /// Something that is waited for was not in the answer.
     pub(super) incomplete: bool,
-    /// A leader's address did not fit: the next answer keeps leaders only.
-    pub(super) leaders_only: bool,
+    /// The leader whose records have waited longest for its address. It has the first claim to a
+    /// place in the table of brokers, and the answer that brings it gives places to leaders only.
+    pub(super) awaited_leader: Option<i32>,
 }
 
 impl Refresh {
@@ -55,7 +56,7 @@ impl Refresh {
         topic: TopicId::NONE,
         recreated: false,
         incomplete: false,
-        leaders_only: false,
+        awaited_leader: None,
     };
 }
 
@@ -278,7 +279,7 @@ impl Machine {
     fn question_at(&self, memory: &Memory<'_>) -> Instant {
         let mut at = Instant::MAX;
         if self.refresh.needed && !self.refresh.in_flight {
-            at = self.refresh.retry_at;
+            at = self.refresh.retry_at.max(self.room_at(memory));
         }
         if self.acquire.needed && !self.acquire.in_flight {
             at = at.min(self.acquire.retry_at);

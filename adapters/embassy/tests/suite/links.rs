@@ -150,7 +150,6 @@ ottla_embassy::producer! {
 }
 
 #[test]
-#[ignore = "the core: a leader keeps its slot while others that want to be sent to find none"]
 fn leaders_without_a_slot_get_theirs_in_turn() {
     let (world, narrow) = (World::new(2), Box::new(Narrow::new(Fixed::new())));
     let mut runner = narrow.start(&settings()).unwrap();

@@ -3,7 +3,7 @@
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::world::{World, config};
+use super::world::{Sent, World, config};
 use crate::config::Config;
 use crate::error::Fault;
 use crate::link::{Link, Reason};
@@ -426,6 +426,87 @@ fn brokers_take_turns_on_one_link() {
     assert!((30..=70).contains(&attempts), "{attempts} connections in a minute");
     let (least, most) = (answered.iter().min().unwrap(), answered.iter().max().unwrap());
     assert!(*least > 100 && least * 2 > *most, "{answered:?}");
+}
+
+crate::fixed! {
+    /// A place for one broker beside the address to begin with.
+    OneBroker {
+        topics: 1, partitions: 3, batches: 12, requests: 6, links: 1, brokers: 2, host: 16,
+        names: 8, blocks: 12, block_size: 256,
+    }
+}
+
+/// The next Produce request, which is on its way in time.
+fn take_within(world: &mut World<OneBroker>, millis: u64) -> Sent {
+    for _ in 0..millis / 100 {
+        world.run();
+        if !world.sent.is_empty() {
+            break;
+        }
+        world.pass(100);
+    }
+    world.take()
+}
+
+#[test]
+fn leaders_take_turns_where_only_one_can_be_known() {
+    let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
+    let mut world = World::with(OneBroker::new(), settings, 3);
+    world.nodes = std::vec![1, 2, 3];
+    for partition in 0..3 {
+        world.lead(partition, 1 + partition as i32, 0);
+    }
+    let topic = world.ready();
+    // One at a time: whoever has its place idles.
+    for partition in [0, 1, 2, 1, 0] {
+        world.send(topic, partition, "x");
+        let sent = take_within(&mut world, 3_000);
+        assert_eq!(sent.only().partition, partition);
+        world.acknowledge(&sent, 0);
+        assert_eq!(world.outcomes().len(), 1);
+    }
+    // All of them busy.
+    let mut answered = [0; 3];
+    let asked = world.metadata_requests.len();
+    for _ in 0..900 {
+        for partition in 0..3 {
+            let _ = world.try_send(topic, partition, "x");
+        }
+        world.pass(100);
+        for sent in world.take_all() {
+            for batch in &sent.batches {
+                answered[batch.partition as usize] += batch.count;
+            }
+            world.acknowledge(&sent, 0);
+        }
+        world.outcomes();
+    }
+    let asked = world.metadata_requests.len() - asked;
+    assert!((45..=100).contains(&asked), "{asked} times metadata in 90 s");
+    let (least, most) = (answered.iter().min().unwrap(), answered.iter().max().unwrap());
+    assert!(*least > 100 && least * 2 > *most, "{answered:?}");
+}
+
+#[test]
+fn a_leader_that_cannot_be_reached_makes_way_for_another() {
+    let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
+    let mut world = World::with(OneBroker::new(), settings, 2);
+    world.nodes = std::vec![3, 1, 2];
+    world.lead(0, 1, 0);
+    world.lead(1, 2, 0);
+    world.down = std::vec![1];
+    let topic = world.ready();
+    world.send(topic, 0, "x");
+    world.pass(2_000);
+    world.send(topic, 1, "y");
+    let sent = take_within(&mut world, 3_000);
+    assert_eq!((sent.only().partition, sent.node), (1, Some(2)));
+    world.acknowledge(&sent, 0);
+    world.down.clear();
+    let sent = take_within(&mut world, 3_000);
+    assert_eq!((sent.only().partition, sent.node), (0, Some(1)));
+    world.acknowledge(&sent, 0);
+    assert_eq!(world.outcomes().len(), 2);
 }
 
 #[test]
