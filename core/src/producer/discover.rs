@@ -2,7 +2,7 @@
 
 use super::machine::Machine;
 use super::outcome::{Broker, Event};
-use crate::cluster::{BrokerSlot, TopicSlot, TopicState, flag};
+use crate::cluster::{TopicSlot, TopicState, flag};
 use crate::error::Full;
 use crate::identity::Identity;
 use crate::memory::{BrokerId, HOST_MAX, Memory, PartitionId, Perhaps, TopicId};
@@ -160,19 +160,17 @@ impl Machine {
     /// A place for a broker that is not known yet. The leader that is waited for has the first
     /// claim; where one had to be, only leaders get a place.
     fn admit(&mut self, memory: &mut Memory<'_>, id: i32) -> BrokerId {
-        let leaders_only = self.refresh.awaited_leader.is_some();
+        let leaders_only = self.refresh.homeless.is_some();
         if leaders_only && !self.leads_anything(memory, id) {
             return BrokerId::NONE;
         }
         if !self.pools.brokers.has_room(&memory.brokers) {
             self.full = Perhaps::Yes(Full::Brokers);
             let useless = |broker: &BrokerId| {
-                let slot: &BrokerSlot = &memory.brokers[*broker];
-                let leads = |id| leaders_only && self.leads_anything(memory, id);
-                slot.id.is_some_and(|id| !leads(id))
-                    && slot.leads == 0
-                    && slot.link.is_none()
-                    && !slot.wanted
+                let slot = &memory.brokers[*broker];
+                let unused = slot.leads == 0 && slot.link.is_none() && !slot.wanted;
+                slot.id
+                    .is_some_and(|id| unused && !(leaders_only && self.leads_anything(memory, id)))
             };
             let Some(useless) = self.brokers().find(useless) else { return BrokerId::NONE };
             self.pools.brokers.give(&mut memory.brokers, useless.number());
@@ -188,63 +186,72 @@ impl Machine {
 
     /// The leader that is waited for, while its address is not known.
     fn missing_leader(&self, memory: &Memory<'_>) -> Option<i32> {
-        self.refresh.awaited_leader.filter(|id| self.find_broker(memory, *id).is_none())
+        let leader = memory.partitions[self.refresh.homeless].leader;
+        leader.filter(|id| self.find_broker(memory, *id).is_none())
     }
 
-    /// Records wait for a leader whose address is not known.
-    pub(super) fn await_leader(&mut self, memory: &Memory<'_>, leader: Option<i32>) {
-        self.refresh.awaited_leader = self.missing_leader(memory).or(leader);
+    /// Records of a partition wait for its leader, or for the leader's address.
+    pub(super) fn await_leader(&mut self, memory: &Memory<'_>, partition: PartitionId) {
+        let leader = memory.partitions[partition].leader;
+        if leader.is_some() && self.missing_leader(memory).is_none() {
+            self.refresh.homeless = partition;
+        }
         self.request_metadata();
     }
 
-    /// From when a leader that is waited for may have the place of another broker, so that it is
-    /// worth asking for its address: at once if it needs no one's.
+    /// From when metadata can help: at once, or when a leader that is waited for may have the
+    /// place of another broker.
     pub(super) fn room_at(&self, memory: &Memory<'_>) -> Instant {
-        let told = |broker: BrokerId| memory.brokers[broker].id.is_some();
-        if self.missing_leader(memory).is_none()
-            || self.pools.brokers.has_room(&memory.brokers)
-            || self.replaceable(memory).is_some()
-            || !self.brokers().any(told)
-        {
+        if self.missing_leader(memory).is_none() || self.pools.brokers.has_room(&memory.brokers) {
             return Instant::ZERO;
         }
-        // Links that are being made end by their own deadlines.
-        self.longest_turn(memory).map_or(Instant::MAX, |(over, _)| over)
+        self.replaceable(memory).1
     }
 
-    /// The broker that can be forgotten for another: one that leads nothing rather than one that
-    /// has nothing to be sent, cannot be reached, or has had its turn.
-    fn replaceable(&self, memory: &Memory<'_>) -> Option<BrokerId> {
-        let candidate = |broker: &BrokerId| {
-            let slot = &memory.brokers[*broker];
+    /// The broker that can be forgotten for another, or else from when there may be one: rather
+    /// one that leads nothing than one that has nothing to be sent, cannot be reached, or has
+    /// had its turn, longest ago.
+    fn replaceable(&self, memory: &Memory<'_>) -> (BrokerId, Instant) {
+        let mut found = (BrokerId::NONE, Instant::ZERO);
+        let mut oldest = Instant::MAX;
+        let mut told = false;
+        for broker in self.brokers() {
+            let slot = &memory.brokers[broker];
+            if slot.id.is_none() {
+                continue;
+            }
+            told = true;
             let idle = if slot.link.is_none() {
                 slot.ready_count == 0 || slot.failures > 0
             } else {
                 self.is_spare(memory, slot.link)
             };
-            slot.id.is_some() && idle
-        };
-        let order = |broker: &BrokerId| {
-            let slot = &memory.brokers[*broker];
-            (slot.leads != 0, slot.wanted_at)
-        };
-        self.brokers().filter(candidate).min_by_key(order)
+            let since = if slot.leads == 0 { Instant::ZERO } else { slot.wanted_at };
+            if idle && since < oldest {
+                oldest = since;
+                found.0 = broker;
+            }
+        }
+        if told && found.0.is_none() {
+            // Links that are being made end by their own deadlines.
+            found.1 = self.longest_turn(memory).map_or(Instant::MAX, |(over, _)| over);
+        }
+        found
     }
 
     /// Forgets a broker if the leader that is waited for finds no room. False: none can be
     /// forgotten yet, and metadata would be in vain.
     fn make_room_for_leader(&mut self, memory: &mut Memory<'_>) -> bool {
-        if self.room_at(memory) != Instant::ZERO {
-            self.yield_longest(memory);
-            return false;
+        if self.missing_leader(memory).is_none() || self.pools.brokers.has_room(&memory.brokers) {
+            return true;
         }
-        if self.missing_leader(memory).is_some()
-            && !self.pools.brokers.has_room(&memory.brokers)
-            && let Some(broker) = self.replaceable(memory)
-        {
+        let (broker, at) = self.replaceable(memory);
+        if broker.is_some() {
             self.forget_broker(memory, broker);
+        } else {
+            self.yield_longest(memory);
         }
-        true
+        at == Instant::ZERO
     }
 
     /// Gives a broker's place away. Its address is asked for again when it has something to do.
@@ -436,19 +443,20 @@ impl Machine {
         self.refresh.done_at = Some(self.now);
     }
 
-    /// Finds out whether records wait for a leader, and which of those without an address has
-    /// the oldest.
+    /// Finds out whether records wait for a leader, and which of those whose leader has no
+    /// address have waited longest.
     fn look_for_leaders(&mut self, memory: &Memory<'_>) {
-        self.refresh.awaited_leader = None;
+        self.refresh.homeless = PartitionId::NONE;
         let mut oldest = Instant::MAX;
         for number in self.pools.partitions.numbers() {
-            let slot = &memory.partitions[PartitionId::from_number(number)];
+            let partition = PartitionId::from_number(number);
+            let slot = &memory.partitions[partition];
             if slot.topic.is_some() && slot.broker.is_none() && slot.first.is_some() {
                 self.refresh.incomplete = true;
                 let created = memory.batches[slot.first].created;
                 if created < oldest && slot.leader.is_some() {
                     oldest = created;
-                    self.refresh.awaited_leader = slot.leader;
+                    self.refresh.homeless = partition;
                 }
             }
         }

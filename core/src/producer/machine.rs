@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::error::Full;
 use crate::identity::Identity;
 use crate::link::{LinkId, Links, Pieces, SCRATCH};
-use crate::memory::{BrokerId, Heap, Memory, Perhaps, Pool, TopicId};
+use crate::memory::{BrokerId, Heap, Memory, PartitionId, Perhaps, Pool, TopicId};
 use crate::message::ErrorCode;
 use crate::random::Random;
 use crate::time::{Duration, Instant};
@@ -41,9 +41,10 @@ pub(super) struct Refresh {
     pub(super) recreated: bool,
     /// Something that is waited for was not in the answer.
     pub(super) incomplete: bool,
-    /// The leader whose records have waited longest for its address. It has the first claim to a
-    /// place in the table of brokers, and the answer that brings it gives places to leaders only.
-    pub(super) awaited_leader: Option<i32>,
+    /// The partition whose records have waited longest for the address of its leader. That one
+    /// has the first claim to a place in the table of brokers, and the answer that brings it
+    /// gives places to leaders only.
+    pub(super) homeless: PartitionId,
 }
 
 impl Refresh {
@@ -56,7 +57,7 @@ impl Refresh {
         topic: TopicId::NONE,
         recreated: false,
         incomplete: false,
-        awaited_leader: None,
+        homeless: PartitionId::NONE,
     };
 }
 

@@ -86,7 +86,7 @@ impl Machine {
             let leader = memory.partitions[partition].leader;
             let broker = leader.map_or(BrokerId::NONE, |id| self.find_broker(memory, id));
             if broker.is_none() {
-                self.await_leader(memory, leader);
+                self.await_leader(memory, partition);
                 return false;
             }
             self.set_broker(memory, partition, broker);
