@@ -171,6 +171,3 @@ impl fmt::Display for Refused {
 
 impl core::error::Error for Fault {}
 impl core::error::Error for Refused {}
-
-const _: () = assert!(size_of::<Fault>() <= 4);
-const _: () = assert!(size_of::<Refused>() <= 4);

@@ -15,7 +15,8 @@
 //! The same state machine runs on a microcontroller with 64 KB of RAM and on a server.
 //!
 //! An adapter moves bytes, time and wake-ups between this core and the world: `ottla-tokio` on
-//! servers, `ottla-embassy` on microcontrollers. This page is for those who write an adapter, or drive the core themselves.
+//! servers, `ottla-embassy` on microcontrollers. This page is for those who write an adapter, or
+//! drive the core themselves.
 //!
 //! # The four kinds of method
 //!
@@ -122,7 +123,7 @@
 //!
 //! A producer works in the memory of its [`memory::Owner`]: [`memory::Fixed`], arrays with named
 //! sizes ([`fixed!`]), or [`memory::Growable`] (feature `alloc`), the heap with a bound. Every
-//! table has an answer when it is full: see [`memory`].
+//! table has an answer when it is full: see [`memory`]. [`sizes`] has the bytes of every type.
 //!
 //! # Features
 //!
@@ -149,6 +150,7 @@ pub mod message;
 pub mod producer;
 mod random;
 pub mod record;
+pub mod sizes;
 pub mod time;
 pub mod wire;
 

@@ -52,8 +52,6 @@ pub enum Reason {
     Disconnected,
 }
 
-const _: () = assert!(size_of::<Reason>() <= 6);
-
 impl core::fmt::Display for Reason {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {

@@ -16,7 +16,8 @@
 //! | names | bytes | 1 | `topic` is refused |
 //! | blocks | bytes | | `produce` is refused, and every open batch is due now (R16) |
 //!
-//! The sizes are the same on ARM and on 64-bit hosts, and held to this table at compile time.
+//! The sizes are the same on ARM and on 64-bit hosts, and held to this table by
+//! [`crate::sizes`].
 
 mod blocks;
 mod fixed;
@@ -148,16 +149,3 @@ macro_rules! id {
     };
 }
 pub(crate) use id;
-
-// The table above, wherever 64-bit numbers stand at multiples of eight: a device's memory can be
-// planned by it.
-#[cfg(not(target_arch = "x86"))]
-const _: () = {
-    assert!(size_of::<TopicSlot>() == 60);
-    assert!(size_of::<PartitionSlot>() == 160);
-    assert!(size_of::<BatchSlot>() == 160);
-    assert!(size_of::<RequestSlot>() == 32);
-    assert!(size_of::<LinkSlot>() == 120);
-    assert!(size_of::<Receive>() == 360);
-    assert!(size_of::<BrokerSlot>() == 72);
-};

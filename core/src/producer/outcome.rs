@@ -178,7 +178,3 @@ pub enum Event {
     /// Closing is complete: every record has its outcome, every link is gone.
     Closed,
 }
-
-const _: () = assert!(size_of::<Cause>() <= 4);
-const _: () = assert!(size_of::<Doubt>() <= 4);
-const _: () = assert!(size_of::<Event>() <= 64);

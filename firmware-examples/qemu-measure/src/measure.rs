@@ -7,7 +7,7 @@ use ottla_answers::{Broker, Connection};
 use ottla_embassy::{Config, Counters, Record, Settings, Topic};
 
 use crate::probe::{Count, Probe};
-use crate::report::{say, say_ratio};
+use crate::report::{Line, say, say_ratio};
 use crate::wire::Wire;
 use crate::{board, number};
 
@@ -56,6 +56,9 @@ pub(crate) async fn runner() {
     let blocks = BLOCKS * BLOCK_SIZE;
     let tables = size_of::<Node>() - blocks;
     let future = size_of_val(&runner);
+    for size in ottla::sizes::SIZES {
+        Line::new("size.").text(size.name).number(size.bytes as u64).print();
+    }
     say("ram.blocks", blocks as u64);
     say("ram.producer", tables as u64);
     say("ram.runner", future as u64);
