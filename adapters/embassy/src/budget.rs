@@ -1,11 +1,14 @@
 //! Devices that sleep: wake up, deliver within a budget, and go to sleep again.
 
 use core::fmt;
+use core::future::poll_fn;
+use core::task::Poll;
 
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use embassy_time::{Duration, Instant, with_deadline};
 use ottla::memory::Owner;
 
+use crate::delivery::Place;
 use crate::producer::{LONGEST, Producer};
 use crate::settings::Error;
 use crate::state::{State, now};
@@ -132,6 +135,27 @@ impl<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: 
         });
     }
 
+    /// Waits until `ready` says something.
+    async fn wait<R>(
+        &self,
+        mut ready: impl FnMut(&mut State<O, LINKS, WAITS>) -> Option<R>,
+    ) -> Result<R, Error> {
+        let mut place = Place::new(self);
+        poll_fn(|cx| {
+            self.with(|state| {
+                if let Some(result) = ready(state) {
+                    return Poll::Ready(Ok(result));
+                }
+                if !state.waits.take(&mut place.index, Waiting::Anything) {
+                    return Poll::Ready(Err(Error::Waits));
+                }
+                state.waits.register(place.index, cx.waker());
+                Poll::Pending
+            })
+        })
+        .await
+    }
+
     /// Delivers what there is within a budget, then pauses. One task at a time calls this.
     ///
     /// When it returns, connections are closed (or two seconds have passed), and nothing is sent
@@ -151,11 +175,9 @@ impl<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: 
             };
             state.check = Some(State::check_budget);
             state.producer.resume(now());
-            let flush = state.producer.flush(now());
-            state.stir();
-            flush
+            state.flush()
         });
-        let delivered = self.wait(Waiting::Anything, |state| {
+        let delivered = self.wait(|state| {
             if state.producer.is_flushed(flush) || state.producer.is_closed() {
                 return Some(Ok(()));
             }
@@ -169,8 +191,7 @@ impl<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: 
         drop(awake);
         let at_rest = |state: &mut State<O, LINKS, WAITS>| state.is_at_rest().then_some(());
         let deadline = Instant::now().saturating_add(FAREWELL);
-        let _: Result<Result<(), Error>, _> =
-            with_deadline(deadline, self.wait(Waiting::Anything, at_rest)).await;
+        let _: Result<Result<(), Error>, _> = with_deadline(deadline, self.wait(at_rest)).await;
         result
     }
 }

@@ -9,7 +9,7 @@ use ottla::memory::Owner;
 use ottla::{Accepted, Outcome};
 
 use crate::producer::Producer;
-use crate::waits::Waiting;
+use crate::waits::{NOWHERE, Waiting};
 
 /// A place in the table of those who wait. Never dropped under the lock.
 #[derive(Debug)]
@@ -21,14 +21,26 @@ pub(crate) struct Place<
     const HOST: usize,
     const WAITS: usize,
 > {
-    pub(crate) producer: &'a Producer<M, O, LINKS, HOST, WAITS>,
+    producer: &'a Producer<M, O, LINKS, HOST, WAITS>,
+    /// [`NOWHERE`] until one is taken.
     pub(crate) index: usize,
+}
+
+impl<'a, M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: usize>
+    Place<'a, M, O, LINKS, HOST, WAITS>
+{
+    pub(crate) const fn new(producer: &'a Producer<M, O, LINKS, HOST, WAITS>) -> Self {
+        Self { producer, index: NOWHERE }
+    }
 }
 
 impl<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: usize> Drop
     for Place<'_, M, O, LINKS, HOST, WAITS>
 {
     fn drop(&mut self) {
+        if self.index == NOWHERE {
+            return;
+        }
         self.producer.with(|state| {
             if state.waits.give(self.index) {
                 // Whoever stands behind it is next.

@@ -1,9 +1,13 @@
 //! Events, taken by the application.
 
+use core::future::poll_fn;
+use core::task::Poll;
+
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use ottla::memory::Owner;
 use ottla::{Event, Refused};
 
+use crate::delivery::Place;
 use crate::producer::Producer;
 use crate::settings::Error;
 use crate::state::State;
@@ -35,11 +39,18 @@ impl<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: 
     /// # Errors
     /// [`Refused::Closed`]: the last event was taken. [`Error::Waits`]: there is no place to wait.
     pub async fn next(&mut self) -> Result<Event, Error> {
-        let next = self.producer.wait(Waiting::Anything, |state| match state.take_event() {
-            None if state.producer.is_closed() => Some(Err(Error::Refused(Refused::Closed))),
-            event => event.map(Ok),
-        });
-        next.await.flatten()
+        let mut place = Place::new(self.producer);
+        poll_fn(|cx| {
+            self.producer.with(|state| {
+                if let Some(event) = state.take_event() {
+                    return Poll::Ready(Ok(event));
+                }
+                let index = &mut place.index;
+                let over = state.wait(false, index, Waiting::Anything, cx.waker());
+                over.map(|over| Err(over.err().unwrap_or(Error::Refused(Refused::Closed))))
+            })
+        })
+        .await
     }
 }
 

@@ -1,8 +1,8 @@
 //! Links over TCP by `embassy-net`. What the core lends is copied once, straight into the
 //! socket's ring.
 
+use embassy_net::Stack;
 use embassy_net::tcp::{TcpReader, TcpSocket, TcpWriter};
-use embassy_net::{IpAddress, Stack};
 use embassy_time::{Duration, Instant, with_deadline};
 use ottla::Reason;
 
@@ -51,20 +51,6 @@ impl<'d> Tcp<'d> {
     }
 }
 
-/// The first address of a host.
-#[cfg(feature = "dns")]
-async fn resolve(stack: Stack<'_>, host: &str) -> Result<IpAddress, Reason> {
-    // It knows addresses in numbers, too.
-    let found = stack.dns_query(host, embassy_net::dns::DnsQueryType::A).await;
-    found.ok().and_then(|found| found.first().copied()).ok_or(Reason::Unresolved)
-}
-
-/// The address in numbers.
-#[cfg(not(feature = "dns"))]
-async fn resolve(_: Stack<'_>, host: &str) -> Result<IpAddress, Reason> {
-    host.parse().map(IpAddress::Ipv4).map_err(|_| Reason::Unresolved)
-}
-
 impl Connector for Tcp<'_> {
     type Connection<'a>
         = TcpSocket<'a>
@@ -73,7 +59,15 @@ impl Connector for Tcp<'_> {
 
     async fn connect(&mut self, target: Target<'_>) -> Result<TcpSocket<'_>, Reason> {
         self.stack.wait_config_up().await;
-        let address = resolve(self.stack, target.host).await?;
+        #[cfg(feature = "dns")]
+        let address = {
+            // It knows addresses in numbers, too.
+            let found = self.stack.dns_query(target.host, embassy_net::dns::DnsQueryType::A).await;
+            found.ok().and_then(|found| found.first().copied())
+        };
+        #[cfg(not(feature = "dns"))]
+        let address = target.host.parse().ok().map(embassy_net::IpAddress::Ipv4);
+        let Some(address) = address else { return Err(Reason::Unresolved) };
         let mut socket = TcpSocket::new(self.stack, self.receive, self.send);
         // Requests go out whole; what is small must not wait for an answer.
         socket.set_nagle_enabled(false);

@@ -1,13 +1,13 @@
 //! The producer, as its users hold it.
 
 use core::cell::RefCell;
-use core::future::poll_fn;
-use core::task::{Poll, Waker};
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::Context;
 
 use embassy_sync::blocking_mutex::Mutex;
 use embassy_sync::blocking_mutex::raw::RawMutex;
-use embassy_time::{Duration, Instant, with_deadline};
-use ottla::error::Full;
+use embassy_time::{Duration, Instant, Timer};
 use ottla::memory::Owner;
 use ottla::producer::Counters;
 use ottla::{Accepted, Record, Refused, Topic};
@@ -16,11 +16,17 @@ use crate::delivery::{Delivery, Place};
 use crate::events::Events;
 use crate::runner::Runner;
 use crate::settings::{Error, Settings, StartError};
-use crate::state::{State, core_time, now};
+use crate::state::{Attempt, State, core_time, now};
 use crate::waits::Waiting;
 
 /// Longer times overflow where they are converted.
 pub(crate) const LONGEST: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// Has the task woken at `deadline`.
+pub(crate) fn wake_at(deadline: Instant, cx: &mut Context<'_>) {
+    // It is never ready when it is polled first.
+    let _ = pin!(Timer::at(deadline)).poll(cx);
+}
 
 /// A Kafka producer: all of its memory, to be kept in a `static`. Declared with named sizes by
 /// [`producer!`](crate::producer!); `&'static` of it is the handle that tasks share.
@@ -144,7 +150,7 @@ impl<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: 
     /// # Errors
     /// Why it was not accepted; nothing was queued.
     pub async fn produce(&self, topic: Topic, record: &Record<'_>) -> Result<Accepted, Error> {
-        let mut place = None;
+        let mut place = Place::new(self);
         self.admit(&mut place, topic, record).await
     }
 
@@ -158,113 +164,32 @@ impl<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: 
         topic: Topic,
         record: &Record<'_>,
     ) -> Result<Delivery<'_, M, O, LINKS, HOST, WAITS>, Error> {
-        let mut place = None;
-        self.with(|state| self.take_place(state, &mut place, Waiting::Reserved))?;
+        let mut place = Place::new(self);
+        if !self.with(|state| state.waits.take(&mut place.index, Waiting::Reserved)) {
+            return Err(Error::Waits);
+        }
         let accepted = self.admit(&mut place, topic, record).await?;
-        Ok(Delivery { place: place.ok_or(Error::Waits)?, accepted })
+        Ok(Delivery { place, accepted })
     }
 
-    async fn admit<'a>(
-        &'a self,
-        place: &mut Option<Place<'a, M, O, LINKS, HOST, WAITS>>,
+    /// Waits for a record to be accepted. Its place outlives this: it is kept for the outcome, or
+    /// given back when the caller is done.
+    fn admit<'b>(
+        &'b self,
+        place: &'b mut Place<'_, M, O, LINKS, HOST, WAITS>,
         topic: Topic,
-        record: &Record<'_>,
-    ) -> Result<Accepted, Error> {
-        let tracked = place.is_some();
-        let (mut turn, mut changes) = (None, 0);
-        let mut last = Refused::Full(Full::Memory);
-        let attempt = poll_fn(|cx| {
-            self.with(|state| {
-                if turn.is_some()
-                    && changes == state.changes()
-                    && let Some(place) = place
-                {
-                    // Polled for something else. To offer the record again would wake the runner,
-                    // and that again this, if they are one task.
-                    state.waits.register(place.index, cx.waker());
-                    return Poll::Pending;
-                }
-                last = match state.offer(turn, topic, record) {
-                    Ok(accepted) => {
-                        if tracked && let Some(place) = place {
-                            state.waits.set(place.index, Waiting::Outcome(accepted.batch));
-                        }
-                        if turn.is_some() {
-                            // Whoever stands behind is next.
-                            state.stir();
-                        }
-                        return Poll::Ready(Ok(accepted));
-                    }
-                    Err(refused) => refused,
-                };
-                changes = state.changes();
-                let mine = match turn {
-                    Some(mine) => mine,
-                    None => *turn.insert(state.waits.next_turn()),
-                };
-                let waiting = match last {
-                    Refused::Full(Full::Memory | Full::Batches) => Waiting::Room(mine),
-                    Refused::TopicUnknown => Waiting::Topic(mine, topic),
-                    Refused::TimeUnknown => Waiting::Time(mine),
-                    refused => return Poll::Ready(Err(Error::Refused(refused))),
-                };
-                self.stand(state, place, waiting, cx.waker())
-            })
-        });
-        let deadline = Instant::now().saturating_add(self.with(|state| state.max_block));
-        match with_deadline(deadline, attempt).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::Waited(last)),
-        }
-    }
-
-    /// Takes a place in the table of those who wait, or changes what is waited for there.
-    fn take_place<'a>(
-        &'a self,
-        state: &mut State<O, LINKS, WAITS>,
-        place: &mut Option<Place<'a, M, O, LINKS, HOST, WAITS>>,
-        waiting: Waiting,
-    ) -> Result<usize, Error> {
-        if let Some(place) = place {
-            state.waits.set(place.index, waiting);
-            return Ok(place.index);
-        }
-        let index = state.waits.take(waiting).ok_or(Error::Waits)?;
-        *place = Some(Place { producer: self, index });
-        Ok(index)
-    }
-
-    /// Waits in the table.
-    fn stand<'a, R>(
-        &'a self,
-        state: &mut State<O, LINKS, WAITS>,
-        place: &mut Option<Place<'a, M, O, LINKS, HOST, WAITS>>,
-        waiting: Waiting,
-        waker: &Waker,
-    ) -> Poll<Result<R, Error>> {
-        match self.take_place(state, place, waiting) {
-            Ok(index) => {
-                state.waits.register(index, waker);
-                Poll::Pending
+        record: &'b Record<'_>,
+    ) -> impl Future<Output = Result<Accepted, Error>> {
+        let mut attempt = Attempt::new(place.index);
+        poll_fn(move |cx| {
+            let index = &mut place.index;
+            let result =
+                self.with(|state| state.admit(&mut attempt, index, topic, record, cx.waker()));
+            if result.is_pending() {
+                wake_at(attempt.deadline, cx);
             }
-            Err(error) => Poll::Ready(Err(error)),
-        }
-    }
-
-    /// Waits until `ready` says something.
-    pub(crate) async fn wait<R>(
-        &self,
-        waiting: Waiting,
-        mut ready: impl FnMut(&mut State<O, LINKS, WAITS>) -> Option<R>,
-    ) -> Result<R, Error> {
-        let mut place = None;
-        poll_fn(|cx| {
-            self.with(|state| match ready(state) {
-                Some(result) => Poll::Ready(Ok(result)),
-                None => self.stand(state, &mut place, waiting, cx.waker()),
-            })
+            result
         })
-        .await
     }
 
     /// Sends what there is without waiting for more (`linger`), and waits until every record
@@ -273,14 +198,13 @@ impl<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: 
     /// # Errors
     /// [`Error::Waits`]: what there is goes out all the same, but nothing waits for it.
     pub async fn flush(&self) -> Result<(), Error> {
-        let flush = self.with(|state| {
-            let flush = state.producer.flush(now());
-            state.stir();
-            flush
-        });
-        self.wait(Waiting::Flush(flush), |state| {
-            let done = state.producer.is_flushed(flush) || state.producer.is_closed();
-            done.then_some(())
+        let (mut place, mut flush) = (Place::new(self), None);
+        poll_fn(|cx| {
+            self.with(|state| {
+                let flush = *flush.get_or_insert_with(|| state.flush());
+                let over = state.producer.is_flushed(flush);
+                state.wait(over, &mut place.index, Waiting::Flush(flush), cx.waker())
+            })
         })
         .await
     }
@@ -294,21 +218,33 @@ impl<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: 
     /// # Errors
     /// [`Error::Waits`]: it closes, but nothing waits for it.
     pub async fn close(&self, timeout: Duration) -> Result<(), Error> {
-        let deadline = Instant::now().saturating_add(timeout.min(LONGEST));
-        self.with(|state| {
-            state.producer.close(now(), core_time(deadline));
-            state.stir();
-        });
-        let closed = |state: &mut State<O, LINKS, WAITS>| state.producer.is_closed().then_some(());
-        let ended = with_deadline(deadline, self.wait(Waiting::Close, closed)).await;
-        if let Ok(result) = ended {
-            return result;
-        }
-        self.with(|state| {
-            state.turn();
-            state.poke();
-        });
-        Ok(())
+        let mut place = Place::new(self);
+        let mut deadline = None;
+        poll_fn(|cx| {
+            let result = self.with(|state| {
+                let time = Instant::now();
+                let deadline = *deadline.get_or_insert_with(|| {
+                    let deadline = time.saturating_add(timeout.min(LONGEST));
+                    state.producer.close(now(), core_time(deadline));
+                    state.stir();
+                    deadline
+                });
+                let over = time >= deadline;
+                if over {
+                    // Nobody may run the runner.
+                    state.turn(None);
+                    state.poke();
+                }
+                state.wait(over, &mut place.index, Waiting::Close, cx.waker())
+            });
+            if result.is_pending()
+                && let Some(deadline) = deadline
+            {
+                wake_at(deadline, cx);
+            }
+            result
+        })
+        .await
     }
 
     /// Takes events from now on, until what is returned is dropped. While nobody takes them, the

@@ -11,15 +11,13 @@ use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
 
-use embassy_futures::join::join_array;
-use embassy_futures::select::{Either, select};
+use embassy_futures::select::{Either, select, select_array};
 use embassy_sync::blocking_mutex::raw::RawMutex;
-use embassy_time::with_deadline;
 use ottla::memory::Owner;
 use ottla::{Link, Reason};
 
-use crate::producer::Producer;
-use crate::state::now;
+use crate::producer::{Producer, wake_at};
+use crate::state::{Next, Written, now};
 use crate::transport::{Connection, Connector, Input, Output, Target};
 
 /// Turns of the core in one poll of the runner's task.
@@ -53,18 +51,21 @@ impl<'a, M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAI
                 index = index.wrapping_add(1);
                 link
             });
-            let (mut watch, mut links) = (pin!(watch(producer)), pin!(join_array(links)));
+            let mut links = pin!(select_array(links));
             poll_fn(|cx| {
+                let mut waker = None;
                 for _ in 0..TURNS {
-                    if watch.as_mut().poll(cx).is_ready() {
-                        return Poll::Ready(());
+                    match producer.with(|state| state.turn(waker)) {
+                        Next::Links => {}
+                        Next::Wait(deadline) => {
+                            wake_at(deadline, cx);
+                            return Poll::Pending;
+                        }
+                        Next::End => return Poll::Ready(()),
                     }
-                    // They never end.
+                    // They never end. What they did is looked at now, not after another wake-up.
                     let _ = links.as_mut().poll(cx);
-                    // What they did is looked at now, not after another wake-up.
-                    if !producer.with(|state| state.register(cx.waker())) {
-                        return Poll::Pending;
-                    }
+                    waker = Some(cx.waker());
                 }
                 // Others want to run, too.
                 cx.waker().wake_by_ref();
@@ -77,17 +78,6 @@ impl<'a, M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAI
 
 type Handle<'a, M, O, const LINKS: usize, const HOST: usize, const WAITS: usize> =
     &'a Producer<M, O, LINKS, HOST, WAITS>;
-
-/// Lets the core act, and follows time, until the producer is closed.
-async fn watch<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: usize>(
-    producer: Handle<'_, M, O, LINKS, HOST, WAITS>,
-) {
-    while let Some(deadline) = producer.with(|state| state.turn()) {
-        let poked = poll_fn(|_| producer.with(|state| state.poll_poked()));
-        // Either way there is something to look at.
-        let _ = with_deadline(deadline, poked).await;
-    }
-}
 
 /// Serves one link slot for ever.
 fn serve<C, M, O, const LINKS: usize, const HOST: usize, const WAITS: usize>(
@@ -105,35 +95,30 @@ where
             // Polled with the task: whatever gives the core orders pokes the runner.
             let link = poll_fn(|_| producer.with(|state| state.take_wanted(index))).await;
             let mut connection = None;
-            let ended = {
+            {
                 let mut serving = pin!(connect(producer, link, connector, &mut connection));
                 // The core may close the link; then there is nobody to be told.
-                poll_fn(|cx| {
-                    if !producer.with(|state| state.is_open(index, link)) {
-                        return Poll::Ready(None);
-                    }
-                    serving.as_mut().poll(cx).map(Some)
+                poll_fn(|cx| match producer.with(|state| state.is_open(link)) {
+                    true => serving.as_mut().poll(cx),
+                    false => Poll::Ready(()),
                 })
-                .await
-            };
-            if let Some(reason) = ended {
-                producer.with(|state| state.ended(index, link, reason));
+                .await;
             }
             if let Some(mut connection) = connection {
                 connection.end().await;
             }
-            producer.with(|state| state.rest(index));
         }
     }
 }
 
-/// One connection, from the first packet to the last: why it ended. It is left in `connection`.
+/// One connection, from the first packet to the last; the core is told why it ended. It is left
+/// in `connection`.
 fn connect<'c, C, M, O, const LINKS: usize, const HOST: usize, const WAITS: usize>(
     producer: Handle<'_, M, O, LINKS, HOST, WAITS>,
     link: Link,
     connector: &'c mut C,
     connection: &mut Option<C::Connection<'c>>,
-) -> impl Future<Output = Reason>
+) -> impl Future<Output = ()>
 where
     C: Connector,
     M: RawMutex,
@@ -148,26 +133,30 @@ where
                 host.get_mut(..bytes.len())?.copy_from_slice(bytes);
                 Some((address.broker, bytes.len(), address.port, state.via))
             });
-            let Some((broker, length, port, via)) = found else { return Reason::Unresolved };
-            let host = host.get(..length).and_then(|host| core::str::from_utf8(host).ok());
-            let mut target = Target { broker, host: host.unwrap_or(""), port };
-            if let Some(via) = via {
-                target = via(target);
+            match found {
+                None => Err(Reason::Unresolved),
+                Some((broker, length, port, via)) => {
+                    let host = host.get(..length).and_then(|host| core::str::from_utf8(host).ok());
+                    let mut target = Target { broker, host: host.unwrap_or(""), port };
+                    if let Some(via) = via {
+                        target = via(target);
+                    }
+                    connector.connect(target).await
+                }
             }
-            connector.connect(target).await
         };
-        let connection = match connected {
-            Ok(connected) => connection.insert(connected),
-            Err(reason) => return reason,
+        let reason = match connected {
+            Err(reason) => reason,
+            Ok(connected) => {
+                let connection = connection.insert(connected);
+                let (input, output) = connection.split();
+                // The writer tells the core that there is a connection, so it is polled first.
+                let both = select(write(producer, link, output), read(producer, link, input));
+                let (Either::First(reason) | Either::Second(reason)) = both.await;
+                reason
+            }
         };
-        producer.with(|state| {
-            state.producer.handle_connected(now(), link);
-            state.stir();
-        });
-        let (input, output) = connection.split();
-        let both = select(read(producer, link, input), write(producer, link, output));
-        let (Either::First(reason) | Either::Second(reason)) = both.await;
-        reason
+        producer.with(|state| state.ended(link, reason));
     }
 }
 
@@ -197,13 +186,13 @@ fn write<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAI
     mut output: impl Output,
 ) -> impl Future<Output = Reason> {
     async move {
-        let mut written = None;
+        let mut written = Written::Connection;
         loop {
             // Polled with the task: whatever makes output pokes the runner.
             poll_fn(|_| producer.with(|state| state.poll_output(link, &mut written))).await;
             let fill = |room: &mut [u8]| {
                 let count = producer.with(|state| state.fill(link, room));
-                written = Some(count);
+                written = Written::Bytes(count);
                 count
             };
             if let Err(reason) = output.write_with(fill).await {

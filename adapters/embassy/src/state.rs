@@ -4,12 +4,16 @@ use core::task::{Poll, Waker};
 
 use embassy_sync::waitqueue::WakerRegistration;
 use embassy_time::Duration;
+use ottla::error::Full;
 use ottla::memory::Owner;
-use ottla::{Accepted, Event, Instant, Link, LinkAction, Outcome, Reason, Record, Refused, Topic};
+use ottla::{
+    Accepted, Event, Flush, Instant, Link, LinkAction, Outcome, Reason, Record, Refused, Topic,
+};
 
 use crate::budget::Limit;
 use crate::fmt::{debug, warning};
-use crate::waits::Waits;
+use crate::settings::Error;
+use crate::waits::{NOWHERE, Waiting, Waits};
 
 /// Where a link's future stands with the core's orders. Tagged by a byte of its own, so that
 /// `Idle` is zero bits.
@@ -25,28 +29,72 @@ pub(crate) enum LinkState {
     Ending,
 }
 
+/// How far a record has come that waits to be accepted.
+pub(crate) struct Attempt {
+    /// Its place is kept for its outcome.
+    tracked: bool,
+    /// Since when it waits.
+    turn: Option<u32>,
+    /// What had happened when it was offered last, and why it was refused.
+    changes: u32,
+    last: Refused,
+    pub(crate) deadline: embassy_time::Instant,
+}
+
+impl Attempt {
+    pub(crate) const fn new(place: usize) -> Self {
+        Self {
+            tracked: place != NOWHERE,
+            turn: None,
+            changes: 0,
+            last: Refused::Closed,
+            deadline: embassy_time::Instant::MIN,
+        }
+    }
+}
+
+/// What the core was not told yet of what happened on a link.
+pub(crate) enum Written {
+    Nothing,
+    /// It was connected.
+    Connection,
+    Bytes(usize),
+}
+
+/// What the runner does next.
+pub(crate) enum Next {
+    /// The links may go on.
+    Links,
+    /// Nothing, until it is woken, or this time has come.
+    Wait(embassy_time::Instant),
+    /// The producer is closed.
+    End,
+}
+
+/// The producer stands behind what is small: code that reaches near is shorter.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct State<O, const LINKS: usize, const WAITS: usize> {
-    pub(crate) producer: ottla::Producer<O>,
-    links: [LinkState; LINKS],
-    pub(crate) waits: Waits<WAITS>,
     /// The runner's task, and whether there is something for it to look at.
     runner: WakerRegistration,
-    poked: bool,
     /// How often something happened that those who wait may have waited for; and how often it had
     /// when they were told.
     changes: u32,
     told: u32,
+    poked: bool,
     /// A runner was handed out.
     pub(crate) started: bool,
     /// How many of the application take events.
     pub(crate) listeners: u8,
-    pub(crate) max_block: Duration,
+    links: [LinkState; LINKS],
     /// Where brokers are reached, if not at the addresses that they advertise.
     pub(crate) via: Option<crate::Via>,
     /// Looks whether the budget is spent, while there is one.
     pub(crate) check: Option<fn(&mut Self)>,
+    pub(crate) max_block: Duration,
     pub(crate) limit: Limit,
+    pub(crate) waits: Waits<WAITS>,
+    pub(crate) producer: ottla::Producer<O>,
 }
 
 /// The core's clock is embassy's, in microseconds.
@@ -101,24 +149,6 @@ impl<O, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
         self.changes = self.changes.wrapping_add(1);
     }
 
-    /// Changes whenever it is worth while to offer a record again.
-    pub(crate) const fn changes(&self) -> u32 {
-        self.changes
-    }
-
-    /// Ready when somebody has poked.
-    pub(crate) fn poll_poked(&mut self) -> Poll<()> {
-        if core::mem::take(&mut self.poked) { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// Has the runner's task woken by the next poke, or says that there was one already.
-    pub(crate) fn register(&mut self, waker: &Waker) -> bool {
-        if !self.poked {
-            self.runner.register(waker);
-        }
-        self.poked
-    }
-
     fn set_link(&mut self, index: usize, state: LinkState) {
         if let Some(entry) = self.links.get_mut(index) {
             *entry = state;
@@ -126,28 +156,25 @@ impl<O, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
     }
 
     /// Whether a link's future still has what the core wants.
-    pub(crate) fn is_open(&self, index: usize, link: Link) -> bool {
-        matches!(self.links.get(index), Some(LinkState::Open(its)) if *its == link)
+    pub(crate) fn is_open(&self, link: Link) -> bool {
+        matches!(self.links.get(link.index()), Some(LinkState::Open(its)) if *its == link)
     }
 
-    /// Gives a link's future the connection that the core wants.
+    /// Gives a link's future, which has nothing any more, the connection that the core wants.
     pub(crate) fn take_wanted(&mut self, index: usize) -> Poll<Link> {
         match self.links.get(index) {
             Some(LinkState::Wanted(link)) => {
                 let link = *link;
                 self.set_link(index, LinkState::Open(link));
-                Poll::Ready(link)
+                return Poll::Ready(link);
             }
-            _ => Poll::Pending,
+            Some(LinkState::Ending) => {
+                self.set_link(index, LinkState::Idle);
+                self.stir();
+            }
+            _ => {}
         }
-    }
-
-    /// A link's future has nothing any more.
-    pub(crate) fn rest(&mut self, index: usize) {
-        if let Some(LinkState::Ending) = self.links.get(index) {
-            self.set_link(index, LinkState::Idle);
-            self.stir();
-        }
+        Poll::Pending
     }
 
     /// Whether no link has a connection, or wants one.
@@ -168,22 +195,30 @@ impl<O: Owner, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
     }
 
     /// A link's connection could not be made, or has ended by itself.
-    pub(crate) fn ended(&mut self, index: usize, link: Link, reason: Reason) {
+    pub(crate) fn ended(&mut self, link: Link, reason: Reason) {
         debug!("a connection ended: {}", reason);
-        if self.is_open(index, link) {
-            self.set_link(index, LinkState::Ending);
+        if self.is_open(link) {
+            self.set_link(link.index(), LinkState::Ending);
             self.producer.handle_disconnected(now(), link, reason);
             self.stir();
         }
     }
 
-    /// Does what can be done without waiting. When to come back; never again if it is over.
-    pub(crate) fn turn(&mut self) -> Option<embassy_time::Instant> {
+    /// Does what can be done without waiting. With a waker, only if there is something to do;
+    /// otherwise the next poke wakes it.
+    pub(crate) fn turn(&mut self, waker: Option<&Waker>) -> Next {
         let now = now();
-        if self.producer.poll_timeout().is_some_and(|at| at <= now) {
+        let timeout = self.producer.poll_timeout();
+        if timeout.is_some_and(|at| at <= now) {
             self.producer.handle_timeout(now);
             self.change();
+        } else if let Some(waker) = waker
+            && !self.poked
+        {
+            self.runner.register(waker);
+            return Next::Wait(tick_of(timeout));
         }
+        self.poked = false;
         self.link_actions();
         if let Some(check) = self.check {
             check(self);
@@ -200,9 +235,9 @@ impl<O: Owner, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
             self.waits.wake(&mut self.producer);
         }
         if self.is_at_rest() && self.producer.is_closed() {
-            return None;
+            return Next::End;
         }
-        Some(tick_of(self.producer.poll_timeout()))
+        Next::Links
     }
 
     /// Takes the core's orders. A future that has an old link finds it gone.
@@ -215,8 +250,8 @@ impl<O: Owner, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
                 }
                 LinkAction::Close(link, reason) => {
                     debug!("closing a link: {}", reason);
-                    let open = self.is_open(link.index(), link);
-                    let state = if open { LinkState::Ending } else { LinkState::Idle };
+                    let state =
+                        if self.is_open(link) { LinkState::Ending } else { LinkState::Idle };
                     self.set_link(link.index(), state);
                 }
             }
@@ -245,6 +280,82 @@ impl<O: Owner, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
             _ => self.poke(),
         }
         result
+    }
+
+    /// Offers a record that may wait: the first time in front of nobody, then in its turn.
+    pub(crate) fn admit(
+        &mut self,
+        attempt: &mut Attempt,
+        place: &mut usize,
+        topic: Topic,
+        record: &Record<'_>,
+        waker: &Waker,
+    ) -> Poll<Result<Accepted, Error>> {
+        let time = embassy_time::Instant::now();
+        // Polled for something else, it is not offered again: that would wake the runner, and that
+        // again this, if they are one task.
+        if attempt.turn.is_none() || attempt.changes != self.changes {
+            attempt.last = match self.offer(attempt.turn, topic, record) {
+                Ok(accepted) => {
+                    if attempt.tracked {
+                        self.waits.set(*place, Waiting::Outcome(accepted.batch));
+                    }
+                    if attempt.turn.is_some() {
+                        // Whoever stands behind is next.
+                        self.stir();
+                    }
+                    return Poll::Ready(Ok(accepted));
+                }
+                Err(refused) => refused,
+            };
+            attempt.changes = self.changes;
+            let turn = match attempt.turn {
+                Some(turn) => turn,
+                None => {
+                    attempt.deadline = time.saturating_add(self.max_block);
+                    *attempt.turn.insert(self.waits.next_turn())
+                }
+            };
+            let waiting = match attempt.last {
+                Refused::Full(Full::Memory | Full::Batches) => Waiting::Room(turn),
+                Refused::TopicUnknown => Waiting::Topic(turn, topic),
+                Refused::TimeUnknown => Waiting::Time(turn),
+                refused => return Poll::Ready(Err(Error::Refused(refused))),
+            };
+            if !self.waits.take(place, waiting) {
+                return Poll::Ready(Err(Error::Waits));
+            }
+        }
+        if time >= attempt.deadline {
+            return Poll::Ready(Err(Error::Waited(attempt.last)));
+        }
+        self.waits.register(*place, waker);
+        Poll::Pending
+    }
+
+    /// Begins a flush.
+    pub(crate) fn flush(&mut self) -> Flush {
+        let flush = self.producer.flush(now());
+        self.stir();
+        flush
+    }
+
+    /// Has a task wait, unless what it waits for is over, or everything is.
+    pub(crate) fn wait(
+        &mut self,
+        over: bool,
+        place: &mut usize,
+        waiting: Waiting,
+        waker: &Waker,
+    ) -> Poll<Result<(), Error>> {
+        if over || self.producer.is_closed() {
+            return Poll::Ready(Ok(()));
+        }
+        if !self.waits.take(place, waiting) {
+            return Poll::Ready(Err(Error::Waits));
+        }
+        self.waits.register(*place, waker);
+        Poll::Pending
     }
 
     /// The next event for the application.
@@ -280,16 +391,20 @@ impl<O: Owner, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
         filled
     }
 
-    /// Takes note of the bytes that were written, and waits for more to write. After none was
-    /// found although there seemed to be some, the next wake-up may know more.
-    pub(crate) fn poll_output(&mut self, link: Link, written: &mut Option<usize>) -> Poll<()> {
-        match written.take() {
-            Some(0) => return Poll::Pending,
-            Some(count) => {
+    /// Takes note of what was written, and waits for more to write. After nothing was found
+    /// although there seemed to be something, the next wake-up may know more.
+    pub(crate) fn poll_output(&mut self, link: Link, written: &mut Written) -> Poll<()> {
+        match core::mem::replace(written, Written::Nothing) {
+            Written::Bytes(0) => return Poll::Pending,
+            Written::Bytes(count) => {
                 self.producer.consume_output(now(), link, count);
                 self.stir();
             }
-            None => {}
+            Written::Connection => {
+                self.producer.handle_connected(now(), link);
+                self.stir();
+            }
+            Written::Nothing => {}
         }
         if self.producer.has_output(link) { Poll::Ready(()) } else { Poll::Pending }
     }

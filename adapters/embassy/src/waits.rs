@@ -33,6 +33,9 @@ pub(crate) enum Waiting {
     Anything,
 }
 
+/// The place of one who has none.
+pub(crate) const NOWHERE: usize = usize::MAX;
+
 #[derive(Debug)]
 struct Wait {
     waiting: Waiting,
@@ -61,12 +64,15 @@ impl<const WAITS: usize> Waits<WAITS> {
         Self { waits: [const { Wait::FREE }; WAITS], turns: 0 }
     }
 
-    /// Takes a free place.
-    pub(crate) fn take(&mut self, waiting: Waiting) -> Option<usize> {
-        let is_free = |wait: &Wait| matches!(wait.waiting, Waiting::Nothing);
-        let place = self.waits.iter().position(is_free)?;
-        self.set(place, waiting);
-        Some(place)
+    /// Takes a free place for one who has none yet: false if there is none.
+    pub(crate) fn take(&mut self, place: &mut usize, waiting: Waiting) -> bool {
+        if *place == NOWHERE {
+            let is_free = |wait: &Wait| matches!(wait.waiting, Waiting::Nothing);
+            let Some(free) = self.waits.iter().position(is_free) else { return false };
+            *place = free;
+        }
+        self.set(*place, waiting);
+        true
     }
 
     /// Gives a place back. True if others stood behind whoever had it.
