@@ -11,7 +11,7 @@
 //! | batches | [`BatchSlot`] | 160 | `produce` is refused |
 //! | requests | [`RequestSlot`] | 32 | sending waits |
 //! | links | [`LinkSlot`] and [`Receive`] | 120 + 360 | an idle link is closed, else brokers take turns of a second |
-//! | brokers | [`BrokerSlot`] | 72 | a broker that leads nothing is forgotten, else it is asked for again |
+//! | brokers | [`BrokerSlot`] | 72 | one that leads nothing, is idle or has had its turn is forgotten, and asked for again |
 //! | hosts | bytes of a broker's host name | 1 | the broker cannot be used: [`crate::Event::HostTooLong`] |
 //! | names | bytes | 1 | `topic` is refused |
 //! | blocks | bytes | | `produce` is refused, and every open batch is due now (R16) |
