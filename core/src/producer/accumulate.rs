@@ -173,7 +173,9 @@ impl Machine {
             }
             (None, UnknownTime::Wait) => return None,
         };
-        Some(origin.saturating_add(now).div_euclid(1_000).max(0))
+        // Unsigned: devices divide by a routine, and have this one anyway.
+        let micros = origin.saturating_add(now).max(0).cast_unsigned();
+        Some((micros / 1_000).cast_signed())
     }
 
     /// The partition of a record, and whether it was chosen freely.
