@@ -61,8 +61,8 @@ sizes! {
     Doubt: 4;
     Reason: 4;
     Outcome: 24;
-    Delivery: 48;
-    Event: 48;
+    Delivery: 56;
+    Event: 56;
     Accepted: 32;
     Batch: 4;
     Topic: 4;
@@ -89,5 +89,5 @@ sizes! {
     Receive: 360;
     BrokerSlot: 72;
     BlockId: 4;
-    Bare: 832, 840;
+    Bare: 672, 680;
 }

@@ -83,23 +83,15 @@ impl<M: RawMutex, O: Owner, const LINKS: usize, const HOST: usize, const WAITS: 
     /// The outcome; of a written record with its own offset.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         let Place { producer, index } = self.place;
-        let told = producer.with(|state| {
+        producer.with(|state| {
             state.waits.settle(&mut state.producer);
             match state.waits.get(index) {
-                Waiting::Told(outcome) => Some(outcome),
+                Waiting::Told(outcome) => Poll::Ready(outcome),
                 _ => {
                     state.waits.register(index, cx.waker());
-                    None
+                    Poll::Pending
                 }
             }
-        });
-        match told {
-            None => Poll::Pending,
-            Some(Outcome::Written { base_offset, append_time }) if base_offset >= 0 => {
-                let base_offset = base_offset.saturating_add(i64::from(self.accepted.place));
-                Poll::Ready(Outcome::Written { base_offset, append_time })
-            }
-            Some(outcome) => Poll::Ready(outcome),
-        }
+        })
     }
 }

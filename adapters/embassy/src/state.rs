@@ -298,7 +298,7 @@ impl<O: Owner, const LINKS: usize, const WAITS: usize> State<O, LINKS, WAITS> {
             attempt.last = match self.offer(attempt.turn, topic, record) {
                 Ok(accepted) => {
                     if attempt.tracked {
-                        self.waits.set(*place, Waiting::Outcome(accepted.batch));
+                        self.waits.set(*place, Waiting::Outcome(accepted.batch, accepted.number));
                     }
                     if attempt.turn.is_some() {
                         // Whoever stands behind is next.

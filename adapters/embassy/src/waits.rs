@@ -21,8 +21,8 @@ pub(crate) enum Waiting {
     Topic(u32, Topic),
     /// For the time of day, since this turn.
     Time(u32),
-    /// For the outcome of a batch.
-    Outcome(Batch),
+    /// For the outcome of the record with this number in a batch.
+    Outcome(Batch, u64),
     /// The outcome is here.
     Told(Outcome),
     /// For everything before a flush.
@@ -129,8 +129,8 @@ impl<const WAITS: usize> Waits<WAITS> {
     /// event is taken.
     pub(crate) fn settle<O: Owner>(&mut self, producer: &mut ottla::Producer<O>) {
         for wait in &mut self.waits {
-            if let Waiting::Outcome(batch) = wait.waiting
-                && let Some(outcome) = producer.outcome(batch)
+            if let Waiting::Outcome(batch, number) = wait.waiting
+                && let Some(outcome) = producer.outcome(batch, number)
             {
                 wait.waiting = Waiting::Told(outcome);
                 wait.waker.wake();

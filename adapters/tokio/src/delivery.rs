@@ -39,10 +39,28 @@ pub(crate) struct Verdict {
     pub(crate) complaints: Vec<Complaint>,
     /// What kept the producer from the cluster at the time.
     pub(crate) hint: Option<Arc<str>>,
+    /// What became of the records before these, if the batch was too large and went in parts:
+    /// how many each part had.
+    pub(crate) earlier: Vec<(u32, Verdict)>,
 }
 
 impl Verdict {
-    fn of(&self, place: u32) -> Result<RecordMetadata, SendError> {
+    /// What became of the record at a place of the batch.
+    fn of(&self, mut place: u32) -> Result<RecordMetadata, SendError> {
+        for (count, part) in &self.earlier {
+            match place.checked_sub(*count) {
+                Some(left) => place = left,
+                None => return part.of_part(place),
+            }
+        }
+        self.of_part(place)
+    }
+
+    fn is_good(&self) -> bool {
+        matches!(self.outcome, Outcome::Written { .. } | Outcome::Unacknowledged)
+    }
+
+    fn of_part(&self, place: u32) -> Result<RecordMetadata, SendError> {
         let metadata = |offset, append_time, acknowledged| RecordMetadata {
             topic: Arc::clone(&self.topic),
             partition: self.partition,
@@ -270,17 +288,16 @@ impl Outcomes {
     /// # Errors
     /// That of the first one which is not.
     pub fn all(&self) -> Result<(), SendError> {
-        let good = |run: &&Run| {
-            let verdict = run.cell.verdict.get();
-            matches!(
-                verdict.map(|verdict| verdict.outcome),
-                Some(Outcome::Written { .. } | Outcome::Unacknowledged)
-            )
-        };
-        let first_bad = self.runs.iter().find(|run| !good(run));
-        match first_bad.and_then(|run| run.cell.verdict.get().map(|verdict| (run, verdict))) {
-            Some((run, verdict)) => verdict.of(run.first).map(drop),
-            None => Ok(()),
+        for run in &self.runs {
+            let Some(verdict) = run.cell.verdict.get() else { continue };
+            if verdict.is_good() && verdict.earlier.is_empty() {
+                continue;
+            }
+            let places = run.first..run.first.saturating_add(run.count);
+            for place in places {
+                verdict.of(place)?;
+            }
         }
+        Ok(())
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Core {
     pub(crate) producer: ottla::Producer<Growable>,
     /// By batch: the cell of those whose outcome somebody may want.
     cells: Vec<Option<Arc<Cell>>>,
+    /// By batch: what became of the first parts of those that are too large for their broker.
+    parts: HashMap<usize, Vec<(u32, Verdict)>>,
     /// Names by topic.
     topics: Vec<Option<Arc<str>>>,
     pub(crate) waiters: Waiters,
@@ -88,6 +90,7 @@ impl Shared {
             core: Mutex::new(Core {
                 producer,
                 cells: Vec::new(),
+                parts: HashMap::new(),
                 topics: Vec::new(),
                 waiters: Waiters::default(),
                 flushes: Vec::new(),
@@ -272,18 +275,28 @@ impl Core {
         while let Some(event) = self.producer.poll_event() {
             match event {
                 Event::Delivered(delivery) => {
-                    let cell = self.cells.get_mut(delivery.batch.index()).and_then(Option::take);
+                    let index = delivery.batch.index();
                     let complaints = match delivery.outcome {
                         Outcome::NotWritten(_) | Outcome::Unknown(..) => self.complaints(),
                         _ => Vec::new(),
                     };
-                    let verdict = Verdict {
+                    let mut verdict = Verdict {
                         topic: self.name(delivery.topic),
                         partition: delivery.partition,
                         outcome: delivery.outcome,
                         complaints,
                         hint: self.beyond(delivery.topic, delivery.partition),
+                        earlier: Vec::new(),
                     };
+                    if delivery.rest > 0 {
+                        // Its records are told of together with the last ones.
+                        self.parts.entry(index).or_default().push((delivery.count, verdict));
+                        continue;
+                    }
+                    if !self.parts.is_empty() {
+                        verdict.earlier = self.parts.remove(&index).unwrap_or_default();
+                    }
+                    let cell = self.cells.get_mut(index).and_then(Option::take);
                     into.verdicts.push((cell, delivery.count, verdict));
                 }
                 Event::Topic(topic, known) => {
@@ -339,12 +352,12 @@ impl Collected {
     /// Does what was collected. Not under the lock.
     pub(crate) fn act(&mut self, shared: &Shared) {
         for (cell, records, mut verdict) in self.verdicts.drain(..) {
-            if let Outcome::NotWritten(cause) | Outcome::Unknown(cause, _) = verdict.outcome {
-                if matches!(cause, Cause::Timeout | Cause::Disconnected) {
-                    verdict.hint = verdict.hint.or_else(|| shared.hint());
-                }
-                tell_failure(&verdict, records, cell.is_some());
+            let mut earlier = mem::take(&mut verdict.earlier);
+            for (records, part) in &mut earlier {
+                explain(part, *records, cell.is_some(), shared);
             }
+            explain(&mut verdict, records, cell.is_some(), shared);
+            verdict.earlier = earlier;
             if let Some(cell) = cell {
                 cell.resolve(verdict);
             }
@@ -360,6 +373,16 @@ impl Collected {
             // Whoever waited may be gone.
             let _ = signal.send(());
         }
+    }
+}
+
+/// If records have failed: adds what kept the producer from the cluster, and logs it.
+fn explain(verdict: &mut Verdict, records: u32, told: bool, shared: &Shared) {
+    if let Outcome::NotWritten(cause) | Outcome::Unknown(cause, _) = verdict.outcome {
+        if matches!(cause, Cause::Timeout | Cause::Disconnected) {
+            verdict.hint = verdict.hint.take().or_else(|| shared.hint());
+        }
+        tell_failure(verdict, records, told);
     }
 }
 

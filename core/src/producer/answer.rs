@@ -223,14 +223,14 @@ impl Machine {
         while batch.is_some() {
             let slot = &mut memory.batches[batch];
             let next = core::mem::take(&mut slot.in_request);
-            let end = if slot.heard {
+            let end = if slot.has(mark::HEARD) {
                 End::Answered
             } else if lent {
                 End::Lost(doubt)
             } else {
                 End::Unsent
             };
-            slot.heard = false;
+            slot.clear(mark::HEARD);
             self.settle(memory, batch, end);
             batch = next;
         }
@@ -264,13 +264,16 @@ impl Machine {
                 matching.batch = batch;
                 if batch.is_some() {
                     let slot = &mut memory.batches[batch];
-                    slot.heard = true;
+                    slot.set(mark::HEARD);
                     slot.code = answer.error;
                     if !slot.has(mark::FINAL) {
                         slot.offset = answer.base_offset;
                         slot.append_time = answer.log_append_time;
                     }
-                    slot.log_start_unknown = answer.log_start < 0;
+                    slot.clear(mark::NO_LOG_START);
+                    if answer.log_start < 0 {
+                        slot.set(mark::NO_LOG_START);
+                    }
                     self.begin_texts(memory, matching, batch);
                 }
             }
@@ -302,7 +305,9 @@ impl Machine {
         let topic = matching.topic;
         let fits = |batch: BatchId| {
             let partition = &memory.partitions[memory.batches[batch].partition];
-            partition.topic == topic && partition.index == index && !memory.batches[batch].heard
+            partition.topic == topic
+                && partition.index == index
+                && !memory.batches[batch].has(mark::HEARD)
         };
         if topic.is_none() {
             return BatchId::NONE;

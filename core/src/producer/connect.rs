@@ -1,7 +1,7 @@
 //! Links are opened where they are needed, watched, and closed.
 
 use super::machine::Machine;
-use super::outcome::{Broker, Event};
+use super::outcome::{Broker, Notice};
 use crate::link::{Link, LinkId, LinkSlot, LinkState, Negotiation, Order, Reason, Receive};
 use crate::memory::{BrokerId, Memory, Perhaps};
 use crate::message::Api;
@@ -144,7 +144,7 @@ impl Machine {
                 // R14: looked at again when something is to be sent.
                 self.refresh.done_at = None;
             }
-            self.notice(Event::LinkEnded(Broker { id: broker }, reason));
+            self.notice(Notice::LinkEnded(Broker { id: broker }, reason));
         }
         if memory.brokers[broker].ready_count > 0 {
             self.want_link(memory, broker);

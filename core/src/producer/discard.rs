@@ -3,7 +3,7 @@
 
 use super::machine::Machine;
 use super::outcome::{Cause, Outcome};
-use super::slots::{BatchId, BatchState};
+use super::slots::{BatchId, BatchState, mark};
 use crate::config::WhenFull;
 use crate::error::{Full, Refused};
 use crate::memory::Memory;
@@ -46,7 +46,7 @@ impl Machine {
             let slot = &memory.batches[batch];
             let unsent = matches!(slot.state, BatchState::Open | BatchState::Closed)
                 && slot.attempts == 0
-                && !slot.renumbered;
+                && !slot.has(mark::RENUMBERED);
             let lower = by_class && slot.class < memory.batches[least].class;
             if unsent && (least.is_none() || lower) {
                 least = batch;

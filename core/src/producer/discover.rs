@@ -1,7 +1,7 @@
 //! Metadata and the producer id: what any broker can be asked for.
 
 use super::machine::Machine;
-use super::outcome::{Broker, Event};
+use super::outcome::{Broker, Notice};
 use crate::cluster::{TopicSlot, TopicState, flag};
 use crate::error::Full;
 use crate::identity::Identity;
@@ -152,7 +152,7 @@ impl Machine {
         slot.failures = 0;
         slot.retry_at = self.now;
         if !fits {
-            self.notice(Event::HostTooLong(Broker { id: broker }));
+            self.notice(Notice::HostTooLong(Broker { id: broker }));
         }
         fits
     }

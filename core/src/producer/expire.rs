@@ -17,11 +17,16 @@ impl Machine {
         loop {
             let batch = self.live_first;
             let created = memory.batches[batch].created;
-            if batch.is_none() || created.after(self.config.delivery_timeout) > self.now {
+            if !self.can_give_up(memory) || created.after(self.config.delivery_timeout) > self.now {
                 return;
             }
             self.give_up(memory, batch, Cause::Timeout);
         }
+    }
+
+    /// Whether the oldest batch can be given up: not while the event of a part of it waits.
+    pub(super) fn can_give_up(&self, memory: &Memory<'_>) -> bool {
+        self.live_first.is_some() && !memory.batches[self.live_first].has(mark::FINAL)
     }
 
     /// Gives up the oldest batch of all, which is the head of its partition.
@@ -46,7 +51,7 @@ impl Machine {
 
     /// Gives every batch its outcome. R5.
     pub(super) fn give_up_all(&mut self, memory: &mut Memory<'_>, cause: Cause) {
-        while self.live_first.is_some() {
+        while self.can_give_up(memory) {
             self.give_up(memory, self.live_first, cause);
         }
     }
@@ -144,7 +149,7 @@ impl Machine {
             return Some(Event::Delivered(self.take_delivery(memory, batch)));
         }
         if let Some(notice) = self.notices.pop_front() {
-            return Some(notice);
+            return Some(notice.into());
         }
         if self.topic_events > 0
             && let Some(event) = self.topic_event(memory)
@@ -170,15 +175,23 @@ impl Machine {
             partition: partition.index,
             first: slot.first_number,
             count: slot.count,
+            rest: slot.rest,
             batch: Batch { id: batch },
             outcome: slot.outcome().unwrap_or(Outcome::Unacknowledged),
         };
-        if slot.has_text {
+        if slot.has(mark::TEXT) {
             // Its texts can be looked at until the next event is taken.
             self.shown = batch;
         } else {
             slot.set(mark::TAKEN);
             self.release(memory, batch);
+        }
+        if delivery.rest > 0
+            && let Phase::Closing(deadline) = self.phase
+            && deadline <= self.now
+        {
+            self.give_up_all(memory, Cause::Closed);
+            self.maintain(memory);
         }
         delivery
     }

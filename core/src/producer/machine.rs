@@ -1,6 +1,6 @@
 //! The machine: state of a producer without its memory, and the order in which things are done.
 
-use super::outcome::Event;
+use super::outcome::Notice;
 use super::slots::BatchId;
 use crate::cluster::{Pools, TopicSlot};
 use crate::config::Config;
@@ -103,7 +103,7 @@ pub(crate) struct Machine {
     pub(super) event_last: BatchId,
     /// A batch whose texts may be looked at until the next event is taken.
     pub(super) shown: BatchId,
-    pub(super) notices: heapless::Deque<Event, NOTICES>,
+    pub(super) notices: heapless::Deque<Notice, NOTICES>,
     /// Topics with [`crate::cluster::TopicSlot::awaited`] set and an answer to tell.
     pub(super) topic_events: u32,
     /// Batches made so far, and up to which one all are due.
@@ -239,7 +239,7 @@ impl Machine {
         if let Some(code) = self.fatal {
             if !self.fatal_told {
                 self.fatal_told = true;
-                self.notice(Event::Fatal(code));
+                self.notice(Notice::Fatal(code));
             }
             self.fail_all(memory, code);
         }
@@ -308,10 +308,12 @@ impl Machine {
         if let Some((_, timer)) = self.timers.first(memory) {
             at(timer);
         }
-        if self.live_first.is_some() {
+        if self.can_give_up(memory) {
             at(memory.batches[self.live_first].created.after(self.config.delivery_timeout));
         }
-        if let Phase::Closing(deadline) = self.phase {
+        if let Phase::Closing(deadline) = self.phase
+            && self.can_give_up(memory)
+        {
             at(deadline);
         }
         if !matches!(self.phase, Phase::Closed) {
@@ -356,10 +358,10 @@ impl Machine {
     }
 
     /// Keeps a notice for the application; of more than the queue holds, the oldest goes.
-    pub(super) fn notice(&mut self, event: Event) {
+    pub(super) fn notice(&mut self, notice: Notice) {
         if self.notices.is_full() {
             let _ = self.notices.pop_front();
         }
-        let _ = self.notices.push_back(event);
+        let _ = self.notices.push_back(notice);
     }
 }

@@ -5,6 +5,7 @@ mod answer;
 mod connect;
 mod discard;
 mod discover;
+mod divide;
 mod expire;
 mod machine;
 mod outcome;
@@ -429,10 +430,22 @@ impl<O: Owner> Producer<O> {
         Some(self.address(broker))
     }
 
-    /// The outcome of a batch, from when it is decided until the batch's event is taken.
-    pub fn outcome(&mut self, batch: Batch) -> Option<Outcome> {
+    /// The outcome of the record with this number in a batch, from when it is decided until its
+    /// event is taken; of a written record with its own offset. R20.
+    pub fn outcome(&mut self, batch: Batch, number: u64) -> Option<Outcome> {
         let memory = self.owner.memory();
-        memory.batches[batch.id].outcome()
+        let slot = &memory.batches[batch.id];
+        let place = number.checked_sub(slot.first_number)?;
+        if place >= u64::from(slot.count) {
+            return None;
+        }
+        Some(match slot.outcome()? {
+            Outcome::Written { base_offset, append_time } if base_offset >= 0 => {
+                let base_offset = base_offset.saturating_add_unsigned(place);
+                Outcome::Written { base_offset, append_time }
+            }
+            outcome => outcome,
+        })
     }
 
     /// Whether closing is complete: every record has its outcome, every link is gone.

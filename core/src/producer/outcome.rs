@@ -108,6 +108,9 @@ pub struct Delivery {
     pub first: u64,
     /// Number of records.
     pub count: u32,
+    /// Records of the same batch that come after them and have their outcome later: it was too
+    /// large for the broker, and goes in parts. Other events of this batch follow if it is not 0.
+    pub rest: u32,
     /// The batch that they were in.
     pub batch: Batch,
     /// What became of them.
@@ -177,4 +180,23 @@ pub enum Event {
     Fatal(ErrorCode),
     /// Closing is complete: every record has its outcome, every link is gone.
     Closed,
+}
+
+/// An event that waits in a queue: without [`Event::Delivered`], which is large and waits with its
+/// batch.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Notice {
+    LinkEnded(Broker, Reason),
+    HostTooLong(Broker),
+    Fatal(ErrorCode),
+}
+
+impl From<Notice> for Event {
+    fn from(notice: Notice) -> Self {
+        match notice {
+            Notice::LinkEnded(broker, reason) => Self::LinkEnded(broker, reason),
+            Notice::HostTooLong(broker) => Self::HostTooLong(broker),
+            Notice::Fatal(code) => Self::Fatal(code),
+        }
+    }
 }

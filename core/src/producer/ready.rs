@@ -20,6 +20,12 @@ impl Machine {
     pub(super) fn evaluate(&mut self, memory: &mut Memory<'_>, partition: PartitionId) {
         self.unready(memory, partition);
         let slot = &memory.partitions[partition];
+        let head = &memory.batches[slot.first];
+        if head.rest > 0 && head.has(mark::IN_FLIGHT | mark::ANSWERED | mark::FINAL) {
+            // The rest of it goes first, once the event of this part was taken.
+            self.timers.remove(memory, partition);
+            return;
+        }
         if slot.in_flight == 0 && slot.has(flag::RECOVERING | flag::LOST) {
             self.recover(memory, partition);
         }

@@ -109,6 +109,10 @@ impl Machine {
             self.lost_place(memory, batch);
             return;
         }
+        if slot.is_divisible() {
+            self.divide(memory, batch);
+            return;
+        }
         if !code.proves_refusal(self.config.acks == Acks::Leader) {
             self.doubt(memory, batch, Doubt::Code(code));
         }
@@ -128,8 +132,8 @@ impl Machine {
     pub(super) fn is_lost_place(&self, slot: &BatchSlot) -> bool {
         let says_so = match slot.code {
             ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER => true,
-            ErrorCode::UNKNOWN_PRODUCER_ID => !slot.log_start_unknown,
-            ErrorCode::INVALID_PRODUCER_EPOCH => slot.renumbered,
+            ErrorCode::UNKNOWN_PRODUCER_ID => !slot.has(mark::NO_LOG_START),
+            ErrorCode::INVALID_PRODUCER_EPOCH => slot.has(mark::RENUMBERED),
             _ => false,
         };
         self.config.idempotence && says_so
@@ -139,7 +143,7 @@ impl Machine {
     fn is_replay(&self, slot: &BatchSlot) -> bool {
         self.config.idempotence
             && slot.code == ErrorCode::UNKNOWN_PRODUCER_ID
-            && slot.log_start_unknown
+            && slot.has(mark::NO_LOG_START)
     }
 
     fn lost_place(&mut self, memory: &mut Memory<'_>, batch: BatchId) {
@@ -172,14 +176,14 @@ impl Machine {
 
     /// After an error: window one, and nothing more until everything in flight has ended. R7,
     /// R12.
-    fn hold_back(&mut self, memory: &mut Memory<'_>, partition: PartitionId) {
+    pub(super) fn hold_back(&mut self, memory: &mut Memory<'_>, partition: PartitionId) {
         let entry = &mut memory.partitions[partition];
         entry.sequences.doubt();
         entry.set(flag::RECOVERING);
     }
 
     /// Sends a batch again later, or gives it up if `retries` is used up.
-    fn retry(&mut self, memory: &mut Memory<'_>, batch: BatchId, cause: Cause) {
+    pub(super) fn retry(&mut self, memory: &mut Memory<'_>, batch: BatchId, cause: Cause) {
         let slot = &memory.batches[batch];
         let (partition, attempts) = (slot.partition, slot.attempts);
         self.hold_back(memory, partition);
@@ -211,7 +215,7 @@ impl Machine {
         loop {
             let head = memory.partitions[partition].first;
             let slot = &memory.batches[head];
-            if head.is_none() || !slot.has(mark::ANSWERED) {
+            if !slot.has(mark::ANSWERED) || slot.has(mark::FINAL) {
                 return;
             }
             let outcome = match slot.failure.get() {
@@ -231,18 +235,23 @@ impl Machine {
         debug_assert!(!slot.has(mark::FINAL), "a second outcome");
         slot.decide(outcome);
         let (partition, next, identity) = (slot.partition, slot.next, slot.identity);
+        let over = slot.rest == 0;
         let entry = &mut memory.partitions[partition];
         debug_assert!(entry.first == batch, "only the head completes");
-        entry.first = next;
-        if next.is_none() {
-            entry.last = BatchId::NONE;
-        }
-        if entry.cursor == batch {
-            memory.partitions[partition].cursor = Self::seek(memory, next);
+        if over {
+            entry.first = next;
+            if next.is_none() {
+                entry.last = BatchId::NONE;
+            }
+            if entry.cursor == batch {
+                memory.partitions[partition].cursor = Self::seek(memory, next);
+            }
         }
         let entry = &mut memory.partitions[partition];
         if identity.is_some() && identity == entry.sequences.identity() {
-            entry.sequences.resolved();
+            if over {
+                entry.sequences.resolved();
+            }
             if matches!(outcome, Outcome::NotWritten(_) | Outcome::Unknown(..)) {
                 entry.sequences.give_up();
             }
@@ -262,15 +271,17 @@ impl Machine {
             _ => &mut self.counters.written,
         };
         *counter = counter.wrapping_add(count);
-        if previous.is_some() {
-            memory.batches[previous].live_next = following;
-        } else {
-            self.live_first = following;
-        }
-        if following.is_some() {
-            memory.batches[following].live_previous = previous;
-        } else {
-            self.live_last = previous;
+        if slot.rest == 0 {
+            if previous.is_some() {
+                memory.batches[previous].live_next = following;
+            } else {
+                self.live_first = following;
+            }
+            if following.is_some() {
+                memory.batches[following].live_previous = previous;
+            } else {
+                self.live_last = previous;
+            }
         }
         let before = core::mem::replace(&mut self.event_last, batch);
         if before.is_some() {
@@ -289,7 +300,13 @@ impl Machine {
             return;
         }
         let taken = slot.has(mark::TAKEN);
-        if slot.block.is_some() && (taken || !slot.has_text) {
+        if slot.rest > 0 {
+            if taken {
+                self.next_part(memory, batch);
+            }
+            return;
+        }
+        if slot.block.is_some() && (taken || !slot.has(mark::TEXT)) {
             memory.blocks.free(core::mem::take(&mut slot.block));
         }
         if taken {
@@ -397,7 +414,7 @@ impl Machine {
                 } else {
                     slot.state = BatchState::Closed;
                     slot.identity = None;
-                    slot.renumbered = true;
+                    slot.set(mark::RENUMBERED);
                 }
             }
             slot.clear(mark::DENIED);

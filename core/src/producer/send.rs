@@ -192,6 +192,12 @@ impl Machine {
                 self.evaluate(memory, partition);
                 continue;
             }
+            if !self.make_part(memory, batch) {
+                // A writer still holds its bytes: another moment.
+                self.unready(memory, partition);
+                self.timers.set(memory, partition, self.now.after(Duration::from_millis(1)));
+                continue;
+            }
             let length = memory.batches[batch].length;
             if length > room && last.is_some() {
                 break;
@@ -240,7 +246,7 @@ impl Machine {
                 sequences.adopt(identity);
             }
             slot.identity = sequences.identity();
-            slot.sequence = sequences.assign(slot.count);
+            slot.sequence = sequences.assign(slot.count.saturating_add(slot.rest));
         }
         slot.state = BatchState::Assigned;
         true

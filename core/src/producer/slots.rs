@@ -57,38 +57,43 @@ pub(crate) enum Verdict {
 /// Bits of [`BatchSlot::flags`].
 pub(crate) mod mark {
     /// An attempt ended without a proof that it was refused. R2.
-    pub(crate) const MAYBE: u8 = 1;
+    pub(crate) const MAYBE: u16 = 1;
     /// Part of a request that is not answered.
-    pub(crate) const IN_FLIGHT: u8 = 2;
+    pub(crate) const IN_FLIGHT: u16 = 2;
     /// The broker's answer is here, and waits for its turn. R12.
-    pub(crate) const ANSWERED: u8 = 4;
+    pub(crate) const ANSWERED: u16 = 4;
     /// A later batch proved that it is in the log; only its offset is not known. R4.
-    pub(crate) const IMPLIED: u8 = 8;
+    pub(crate) const IMPLIED: u16 = 8;
     /// Sent while the window was open: its success proves earlier batches. R4.
-    pub(crate) const PROVES: u8 = 16;
+    pub(crate) const PROVES: u16 = 16;
     /// Answered 45 since the partition lost its place. R8.
-    pub(crate) const DENIED: u8 = 32;
+    pub(crate) const DENIED: u16 = 32;
     /// The outcome is decided.
-    pub(crate) const FINAL: u8 = 64;
+    pub(crate) const FINAL: u16 = 64;
     /// The event of the outcome was taken.
-    pub(crate) const TAKEN: u8 = 128;
+    pub(crate) const TAKEN: u16 = 128;
+    /// It was given new sequences after a bump.
+    pub(crate) const RENUMBERED: u16 = 256;
+    /// The broker's texts stand in its block.
+    pub(crate) const TEXT: u16 = 512;
+    /// The broker's answer was read; it counts when the whole answer was, or the link ended.
+    pub(crate) const HEARD: u16 = 1_024;
+    /// The log start that came with its answer was -1.
+    pub(crate) const NO_LOG_START: u16 = 2_048;
+    /// It is sent in parts, and the next one has not been made of its records yet.
+    pub(crate) const TORN: u16 = 4_096;
 }
 
 /// A batch from its first record until its outcome was taken and nobody needs its bytes.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct BatchSlot {
     pub(crate) state: BatchState,
-    pub(crate) flags: u8,
-    /// It was given new sequences after a bump.
-    pub(crate) renumbered: bool,
-    /// The broker's texts stand in its block.
-    pub(crate) has_text: bool,
-    /// The broker's answer was read; it counts when the whole answer was, or the link ended.
-    pub(crate) heard: bool,
-    /// The log start that came with its answer was -1.
-    pub(crate) log_start_unknown: bool,
+    pub(crate) flags: u16,
     /// The highest class of its records.
     pub(crate) class: u8,
+    /// Records of it that come after the part that is sent now, and where they stand.
+    pub(crate) rest: u32,
+    pub(crate) rest_at: u32,
     pub(crate) partition: PartitionId,
     /// The next batch of its partition.
     pub(crate) next: BatchId,
@@ -103,7 +108,7 @@ pub struct BatchSlot {
     pub(crate) block: BlockId,
     /// Bytes written, the header included; later the bytes of the broker's texts.
     pub(crate) length: u32,
-    /// Bytes up to which records are taken.
+    /// Bytes up to which records are taken; later those of a part, or of the broker's texts.
     pub(crate) limit: u32,
     pub(crate) count: u32,
     /// Number of its first record in its partition. R20.
@@ -131,11 +136,9 @@ impl BatchSlot {
     pub(crate) const EMPTY: Self = Self {
         state: BatchState::Free,
         flags: 0,
-        renumbered: false,
-        has_text: false,
-        heard: false,
-        log_start_unknown: false,
         class: 0,
+        rest: 0,
+        rest_at: 0,
         partition: PartitionId::NONE,
         next: BatchId::NONE,
         live_previous: BatchId::NONE,
@@ -199,16 +202,22 @@ impl BatchSlot {
         }
     }
 
-    pub(crate) const fn has(&self, mark: u8) -> bool {
+    pub(crate) const fn has(&self, mark: u16) -> bool {
         self.flags & mark != 0
     }
 
-    pub(crate) const fn set(&mut self, mark: u8) {
+    pub(crate) const fn set(&mut self, mark: u16) {
         self.flags |= mark;
     }
 
-    pub(crate) const fn clear(&mut self, mark: u8) {
+    pub(crate) const fn clear(&mut self, mark: u16) {
         self.flags &= !mark;
+    }
+
+    /// Whether a broker found it too large, and it can be sent in parts: all of it was refused,
+    /// and there is more than one record. R2.
+    pub(crate) fn is_divisible(&self) -> bool {
+        self.code == ErrorCode::MESSAGE_TOO_LARGE && self.count > 1 && !self.has(mark::MAYBE)
     }
 
     /// Whether it has a sequence (or, without idempotence, was sent) and no outcome.

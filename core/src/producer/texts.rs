@@ -59,6 +59,8 @@ impl Machine {
             && !code.is_retriable()
             && code.proves_refusal(false)
             && !slot.has(mark::FINAL | mark::IMPLIED)
+            && slot.rest == 0
+            && !slot.is_divisible()
             && !self.is_lost_place(slot);
         matching.keeping = last && memory.blocks.get_mut(slot.block).is_some();
         matching.end = 0;
@@ -82,7 +84,7 @@ impl Machine {
         copy(room.get_mut(4..).unwrap_or(&mut []), &[0; 4]);
         matching.entry = matching.end;
         matching.end = matching.end.saturating_add(ENTRY);
-        slot.has_text = true;
+        slot.set(mark::TEXT);
         slot.limit = matching.end;
     }
 
@@ -121,7 +123,11 @@ impl Machine {
     /// The texts of the batch whose event was taken last.
     pub(super) fn complaint_range(&self, memory: &Memory<'_>) -> Option<(BatchId, u32)> {
         let slot = &memory.batches[self.shown];
-        if self.shown.is_some() && slot.has_text { Some((self.shown, slot.limit)) } else { None }
+        if self.shown.is_some() && slot.has(mark::TEXT) {
+            Some((self.shown, slot.limit))
+        } else {
+            None
+        }
     }
 }
 

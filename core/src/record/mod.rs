@@ -9,6 +9,7 @@ pub mod checksum;
 pub mod layout;
 pub mod reader;
 pub mod size;
+pub(crate) mod split;
 
 /// A header of a record: a key, and a value that may be null.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]

@@ -2,6 +2,7 @@
 
 use embassy_time::Timer;
 use ottla::{Acks, Event, Outcome};
+use ottla_broker::NewTopic;
 use ottla_embassy::Error;
 use ottla_embassy::ottla::Refused;
 
@@ -54,6 +55,32 @@ fn outcomes_come_by_events() {
         assert_eq!(told, 3);
         assert_eq!(events.try_next(), None);
         assert_eq!(world.log(0), ["a", "b", "c"], "{by:?}");
+    }
+}
+
+#[test]
+fn records_of_a_batch_that_is_too_large_have_outcomes_of_their_own() {
+    for by in ALL {
+        let (world, node) = (World::new(1), node());
+        let small = NewTopic::assigned("small", &[&[1]]).config("max.message.bytes", "100");
+        world.net().cluster.create_topic(&small).unwrap();
+        let mut runner = node.start(&settings()).unwrap();
+        let mut tasks = world.tasks();
+        tasks.spawn(world.run(&mut runner, by));
+        let topic = node.declare_topic("small", 1).unwrap();
+        let offset = |outcome| match outcome {
+            Outcome::Written { base_offset, .. } => base_offset,
+            other => panic!("{other}"),
+        };
+        tasks.block_on(20_000, async {
+            let first =
+                node.send(topic, &record("123456789012345678901234567890", 0)).await.unwrap();
+            let second =
+                node.send(topic, &record("123456789012345678901234567890", 0)).await.unwrap();
+            assert_eq!(first.accepted().batch, second.accepted().batch);
+            assert_eq!(offset(second.await), 1);
+            assert_eq!(offset(first.await), 0);
+        });
     }
 }
 

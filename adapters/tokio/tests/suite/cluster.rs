@@ -28,6 +28,8 @@ pub(crate) struct Script {
     pub(crate) unreachable: BTreeMap<String, ConnectError>,
     /// What Produce requests are answered.
     pub(crate) code: ErrorCode,
+    /// Bytes of the largest batch that is taken.
+    pub(crate) largest: usize,
     /// What is said beside a refusal: of records, and of the batch.
     pub(crate) complaints: (Vec<RecordError>, Option<String>),
     /// Bytes that a connection holds each way.
@@ -57,6 +59,7 @@ impl Cluster {
             advertised: ("node", 9092),
             unreachable: BTreeMap::new(),
             code: ErrorCode::NONE,
+            largest: usize::MAX,
             complaints: (Vec::new(), None),
             buffer: 1 << 16,
             log: BTreeMap::new(),
@@ -211,11 +214,14 @@ impl Script {
             let name = str::from_utf8(topic.name).unwrap();
             let mut partitions = Vec::new();
             for partition in &topic.partitions {
-                let (batch, rest) = Batch::read(partition.records.unwrap()).unwrap();
+                let bytes = partition.records.unwrap();
+                let (batch, rest) = Batch::read(bytes).unwrap();
                 assert!(rest.is_empty());
+                let fits = bytes.len() <= self.largest;
+                let code = if fits { self.code } else { ErrorCode::MESSAGE_TOO_LARGE };
                 let log = self.log.entry((name.to_owned(), partition.index)).or_default();
                 let base_offset = log.len() as i64;
-                if self.code.is_success() {
+                if code.is_success() {
                     for record in batch.records().unwrap().map(Result::unwrap) {
                         log.push(text(record.value.unwrap_or_default()));
                         self.timestamps.push(record.timestamp);
@@ -223,12 +229,12 @@ impl Script {
                 }
                 let mut answer = produce::Partition::new(PartitionAnswer {
                     index: partition.index,
-                    error: self.code,
-                    base_offset: if self.code.is_success() { base_offset } else { -1 },
+                    error: code,
+                    base_offset: if code.is_success() { base_offset } else { -1 },
                     log_append_time: -1,
                     log_start: 0,
                 });
-                if !self.code.is_success() {
+                if !code.is_success() {
                     (answer.records, answer.text) = self.complaints.clone();
                 }
                 partitions.push(answer);

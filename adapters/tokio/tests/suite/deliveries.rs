@@ -115,3 +115,42 @@ async fn a_send_many_is_awaited_as_one() {
         next[number % 3] += 1;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn records_of_a_batch_that_is_too_large_have_outcomes_of_their_own() {
+    let (cluster, producer) = Cluster::start(|builder| builder);
+    cluster.with(|script| script.largest = 250);
+    let values: Vec<String> =
+        (0..40).map(|n| if n == 17 { "x".repeat(300) } else { format!("v{n}") }).collect();
+    let records = values.iter().map(|value| Record::new("t", value.as_str()).partition(0));
+    let many = producer.send_many(records.collect::<Vec<_>>()).await.unwrap();
+    let single = producer.send(Record::new("t", "single").partition(0)).await.unwrap();
+    let outcomes = many.await;
+    let mut expected = 0;
+    for (place, outcome) in outcomes.iter().enumerate() {
+        if place == 17 {
+            let told = outcome.unwrap_err().to_string();
+            assert!(told.contains("MESSAGE_TOO_LARGE"), "{told}");
+        } else {
+            assert_eq!(outcome.unwrap().offset, Some(expected), "record {place}");
+            expected += 1;
+        }
+    }
+    assert!(outcomes.all().unwrap_err().to_string().contains("MESSAGE_TOO_LARGE"));
+    assert_eq!(single.await.unwrap().offset, Some(39));
+    let log = cluster.log(0);
+    let kept = values.iter().map(String::as_str).filter(|v| v.len() < 300).chain(["single"]);
+    assert_eq!(log, kept.collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn r05_a_drop_between_two_parts_leaves_no_record_without_an_outcome() {
+    let (cluster, producer, deliveries) = held(8).await;
+    cluster.with(|script| script.largest = 90);
+    // The whole, and the first part of it.
+    cluster.release(2);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    drop(producer);
+    settle().await;
+    assert!(deliveries.iter().all(|delivery| delivery.outcome().is_some()));
+}

@@ -77,7 +77,7 @@ async fn what_nobody_watches_is_told_when_it_fails() {
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.clone());
     let (cluster, producer) = Cluster::start(|builder| builder);
-    cluster.with(|script| script.code = ErrorCode::MESSAGE_TOO_LARGE);
+    cluster.with(|script| script.code = ErrorCode::INVALID_TIMESTAMP);
     let watched = producer.send(Record::new("t", "v").partition(1)).await.unwrap();
     for _ in 0..3 {
         producer.post(Record::new("t", "v").partition(0)).await.unwrap();
@@ -87,7 +87,7 @@ async fn what_nobody_watches_is_told_when_it_fails() {
     assert_eq!(
         log.take(),
         ["WARN records failed that nobody watches; topic=t partition=0 records=3 \
-          outcome=not written: the broker answered MESSAGE_TOO_LARGE (10)"]
+          outcome=not written: the broker answered INVALID_TIMESTAMP (32)"]
     );
 }
 

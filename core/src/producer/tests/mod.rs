@@ -8,5 +8,6 @@ mod regressions;
 mod rows_accumulate;
 mod rows_idempotence;
 mod rows_retry;
+mod rows_split;
 mod sequences;
 mod world;

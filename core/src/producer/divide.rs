@@ -1,0 +1,80 @@
+//! A batch that the broker finds too large goes in parts.
+//!
+//! Its parts use its slot, its block and its place in the list one after another, so that nothing
+//! can be lacking, and order is kept: the next one is made when the event of the one before was
+//! taken. Until then nothing else of the partition is sent.
+//!
+//! ```text
+//!  [ a b c d e f ]  MESSAGE_TOO_LARGE   [ a b c | d e f ]  written, event taken   [ d e f ]
+//!    in flight    ───────────────────►    part    rest    ─────────────────────►    part
+//! ```
+
+use super::machine::Machine;
+use super::outcome::Cause;
+use super::slots::{BatchId, BatchState, Verdict, mark};
+use crate::memory::{Memory, Perhaps};
+use crate::record::{layout, split};
+
+impl Machine {
+    /// Takes a batch apart into parts of at most half its size.
+    pub(super) fn divide(&mut self, memory: &mut Memory<'_>, batch: BatchId) {
+        let slot = &mut memory.batches[batch];
+        let (partition, length) = (slot.partition, slot.length);
+        let Some(block) = memory.blocks.get_mut(slot.block) else {
+            // A writer still holds its bytes: it is refused once more.
+            let cause = Cause::Code(slot.code);
+            self.retry(memory, batch, cause);
+            return;
+        };
+        let end = if slot.rest == 0 { length } else { slot.rest_at };
+        slot.rest_at = split::push_back(block, length, end);
+        slot.limit = layout::HEADER.saturating_add(length.saturating_sub(layout::HEADER) / 2);
+        slot.count = slot.count.saturating_add(core::mem::take(&mut slot.rest));
+        slot.set(mark::TORN);
+        slot.attempts = 0;
+        self.hold_back(memory, partition);
+    }
+
+    /// The event of a part was taken, and nobody holds its bytes: the rest takes its place.
+    pub(super) fn next_part(&mut self, memory: &mut Memory<'_>, batch: BatchId) {
+        let slot = &mut memory.batches[batch];
+        slot.first_number = slot.first_number.wrapping_add(u64::from(slot.count));
+        slot.sequence = slot.sequence.after(slot.count);
+        slot.count = core::mem::take(&mut slot.rest);
+        slot.length = slot.limit;
+        slot.state = BatchState::Assigned;
+        slot.flags &= mark::RENUMBERED;
+        slot.attempts = 0;
+        slot.set(mark::TORN);
+        slot.verdict = Verdict::Open;
+        slot.failure = Perhaps::No;
+        slot.doubt = Perhaps::No;
+        let partition = slot.partition;
+        let entry = &mut memory.partitions[partition];
+        entry.cursor = batch;
+        self.evaluate(memory, partition);
+    }
+
+    /// Makes the part that is about to be sent, if it has to be. False if its bytes cannot be
+    /// written to yet.
+    pub(super) fn make_part(&self, memory: &mut Memory<'_>, batch: BatchId) -> bool {
+        let slot = &mut memory.batches[batch];
+        if !slot.has(mark::TORN) {
+            return true;
+        }
+        let Some(block) = memory.blocks.get_mut(slot.block) else { return false };
+        let part = split::take(block, slot.rest_at, slot.count, slot.limit);
+        debug_assert!(part.is_some(), "records that were appended are read");
+        let Some(part) = part else { return false };
+        slot.clear(mark::TORN);
+        slot.rest = slot.count.saturating_sub(part.count);
+        slot.rest_at = part.rest;
+        slot.count = part.count;
+        slot.length = part.end;
+        slot.max_timestamp = slot.base_timestamp.saturating_add(part.timestamp_delta);
+        if slot.state == BatchState::Sealed {
+            slot.state = BatchState::Assigned;
+        }
+        true
+    }
+}

@@ -1,0 +1,245 @@
+//! Scenario rows of category E: batches that a broker finds too large.
+
+use std::string::String;
+use std::vec::Vec;
+
+use super::world::{Sent, World, config, written};
+use crate::config::Config;
+use crate::message::ErrorCode;
+use crate::producer::{Cause, Event, Outcome};
+use crate::record::reader::Batch;
+use crate::time::Duration;
+
+const TOO_LARGE: (i16, i64) = (10, -1);
+
+fn refused() -> Outcome {
+    Outcome::NotWritten(Cause::Code(ErrorCode::MESSAGE_TOO_LARGE))
+}
+
+fn lingering() -> Config {
+    Config { linger: Duration::from_millis(5), ..config() }
+}
+
+/// A warm partition 0 with a batch of `count` records on its way.
+fn on_its_way(config: Config, count: usize) -> (World, crate::Topic, Sent) {
+    let mut world = World::new(config, 1);
+    let topic = world.warm_after_linger();
+    for value in 0..count {
+        world.send(topic, 0, &std::format!("{value:03}"));
+    }
+    world.producer.flush(world.now);
+    let sent = world.take();
+    assert_eq!(sent.only().count as usize, count);
+    (world, topic, sent)
+}
+
+/// Answers as a broker that takes batches of at most `most` records, until nothing comes any
+/// more: the values in the log.
+fn serve(world: &mut World, first: Sent, most: usize) -> Vec<String> {
+    let mut log = Vec::new();
+    let mut sent = Some(first);
+    while let Some(request) = sent {
+        let batch = request.only().clone();
+        Batch::read(&batch.bytes).unwrap();
+        if batch.values.len() > most {
+            world.answer(&request, &[TOO_LARGE]);
+        } else {
+            assert_eq!(batch.sequence, 1 + log.len() as i32, "as the log goes on");
+            world.acknowledge(&request, 1 + log.len() as i64);
+            log.extend(batch.values);
+        }
+        world.run();
+        sent = world.sent.pop_front();
+        assert!(world.sent.is_empty(), "one part at a time");
+    }
+    log
+}
+
+#[test]
+fn e43_parts_keep_the_sequences_of_the_whole() {
+    let (mut world, topic, sent) = on_its_way(lingering(), 2);
+    assert_eq!(sent.only().sequence, 1);
+    let log = serve(&mut world, sent, 1);
+    assert_eq!(log, ["000", "001"]);
+    assert_eq!(world.outcomes(), [(0, 1, 1, written(1)), (0, 2, 1, written(2))]);
+    // The next batch goes on behind them, under the same epoch.
+    world.send(topic, 0, "next");
+    world.producer.flush(world.now);
+    let next = world.take();
+    assert_eq!((next.only().sequence, next.only().epoch), (3, 0));
+}
+
+#[test]
+fn e45_parts_are_divided_until_they_fit() {
+    for most in [1, 2, 3, 7, 50, 99] {
+        let (mut world, _, sent) = on_its_way(lingering(), 100);
+        let values = sent.only().values.clone();
+        assert_eq!(serve(&mut world, sent, most), values, "at most {most}");
+        let outcomes = world.outcomes();
+        let mut next = 1;
+        for (_, first, count, outcome) in outcomes {
+            assert_eq!((first, outcome), (next, written(next as i64)));
+            next += u64::from(count);
+        }
+        assert_eq!(next, 101);
+    }
+}
+
+#[test]
+fn e45_a_record_that_never_fits_fails_alone() {
+    let (mut world, _, sent) = on_its_way(lingering(), 3);
+    world.answer(&sent, &[TOO_LARGE]);
+    let first = world.take();
+    assert_eq!(first.only().values, ["000"]);
+    world.answer(&first, &[TOO_LARGE]);
+    // Its sequence is a hole, which the broker does not accept.
+    let second = world.take();
+    assert_eq!(second.only().sequence, 2);
+    world.answer(&second, &[(45, -1)]);
+    let again = world.take();
+    assert_eq!((again.only().epoch, again.only().sequence), (1, 0));
+    world.acknowledge(&again, 1);
+    let mut left: Vec<_> = again.only().values.clone();
+    if left.len() == 1 {
+        let third = world.take();
+        assert_eq!((third.only().epoch, third.only().sequence), (1, 1));
+        world.acknowledge(&third, 2);
+        left.extend(third.only().values.clone());
+    }
+    assert_eq!(left, ["001", "002"]);
+    let outcomes = world.outcomes();
+    assert_eq!(outcomes[0], (0, 1, 1, refused()));
+    assert!(outcomes[1..].iter().all(|o| matches!(o.3, Outcome::Written { .. })));
+}
+
+#[test]
+fn e46_parts_stand_before_what_is_queued() {
+    let (mut world, topic, sent) = on_its_way(lingering(), 4);
+    world.send(topic, 0, "behind");
+    world.producer.flush(world.now);
+    let behind = world.take();
+    world.answer(&sent, &[TOO_LARGE]);
+    // It finds a hole before it.
+    world.answer(&behind, &[(45, -1)]);
+    let mut log = Vec::new();
+    while log.len() < 5 {
+        let requests = world.take_all();
+        // What stands behind goes out with the last part, not before.
+        assert!(requests.len() == 1 || requests[1].only().sequence == 5);
+        for sent in requests {
+            assert_eq!(sent.only().sequence, 1 + log.len() as i32);
+            world.acknowledge(&sent, 1 + log.len() as i64);
+            log.extend(sent.only().values.clone());
+        }
+    }
+    assert_eq!(log, ["000", "001", "002", "003", "behind"]);
+    assert_eq!(world.producer.counters().bumps, 0);
+}
+
+#[test]
+fn e48_a_flush_waits_for_all_parts() {
+    let (mut world, _, sent) = on_its_way(lingering(), 2);
+    let flush = world.producer.flush(world.now);
+    world.answer(&sent, &[TOO_LARGE]);
+    let first = world.take();
+    world.acknowledge(&first, 1);
+    assert!(!world.producer.is_flushed(flush));
+    let second = world.take();
+    world.acknowledge(&second, 2);
+    world.run();
+    assert!(world.producer.is_flushed(flush));
+}
+
+#[test]
+fn e49_a_part_fails_with_its_own_records_only() {
+    let (mut world, _, sent) = on_its_way(lingering(), 4);
+    world.answer(&sent, &[TOO_LARGE]);
+    let first = world.take();
+    assert_eq!(first.only().values, ["000", "001"]);
+    world.acknowledge(&first, 1);
+    let second = world.take();
+    world.answer(&second, &[(87, -1)]);
+    let outcomes = world.outcomes();
+    assert_eq!(outcomes[0], (0, 1, 2, written(1)));
+    let invalid = Outcome::NotWritten(Cause::Code(ErrorCode::INVALID_RECORD));
+    assert_eq!(outcomes[1], (0, 3, 2, invalid));
+}
+
+#[test]
+fn e39_a_batch_that_may_be_in_the_log_is_not_divided() {
+    let (mut world, _, sent) = on_its_way(lingering(), 2);
+    world.disconnect(sent.link);
+    world.pass(1_000);
+    let again = world.take();
+    assert_eq!(again.only().bytes, sent.only().bytes);
+    world.answer(&again, &[TOO_LARGE]);
+    let outcomes = world.outcomes();
+    assert_eq!(outcomes.len(), 1);
+    assert!(matches!(outcomes[0], (0, 1, 2, Outcome::Unknown(..))), "{outcomes:?}");
+}
+
+#[test]
+fn parts_without_idempotence_keep_their_order() {
+    let config = Config { idempotence: false, max_in_flight: 1, ..lingering() };
+    let (mut world, topic, sent) = on_its_way(config, 4);
+    world.answer(&sent, &[TOO_LARGE]);
+    world.send(topic, 0, "behind");
+    world.producer.flush(world.now);
+    let mut log = Vec::new();
+    while log.len() < 5 {
+        let sent = world.take();
+        world.acknowledge(&sent, log.len() as i64);
+        log.extend(sent.only().values.clone());
+    }
+    assert_eq!(log, ["000", "001", "002", "003", "behind"]);
+}
+
+#[test]
+fn what_is_left_expires_with_one_outcome() {
+    let config = Config { delivery_timeout: Duration::from_secs(40), ..lingering() };
+    let (mut world, _, sent) = on_its_way(config, 8);
+    world.answer(&sent, &[TOO_LARGE]);
+    let first = world.take();
+    world.acknowledge(&first, 1);
+    let second = world.take();
+    assert_eq!(second.only().values.len(), 4);
+    world.down = std::vec![1];
+    world.disconnect(second.link);
+    world.pass(60_000);
+    let outcomes = world.outcomes();
+    assert_eq!(outcomes[0], (0, 1, 4, written(1)));
+    assert!(matches!(outcomes[1], (0, 5, 4, Outcome::Unknown(Cause::Timeout, _))), "{outcomes:?}");
+    assert_eq!(outcomes.len(), 2);
+}
+
+#[test]
+fn a_close_gives_every_part_its_outcome() {
+    let (mut world, _, sent) = on_its_way(lingering(), 8);
+    world.answer(&sent, &[TOO_LARGE]);
+    let first = world.take();
+    world.producer.close(world.now, world.now.after(Duration::from_millis(10)));
+    world.acknowledge(&first, 1);
+    world.pass(20);
+    let outcomes = world.outcomes();
+    let records: u32 = outcomes.iter().map(|outcome| outcome.2).sum();
+    assert_eq!(records, 8, "{outcomes:?}");
+    assert!(world.notices.contains(&Event::Closed));
+}
+
+#[test]
+fn while_the_event_of_a_part_waits_nothing_else_goes_and_no_time_counts() {
+    let (mut world, topic, sent) = on_its_way(lingering(), 2);
+    world.answer(&sent, &[TOO_LARGE]);
+    let first = world.take();
+    world.answer_with(&first, &[(0, 1)], |_, _| {});
+    world.send(topic, 0, "behind");
+    world.producer.flush(world.now);
+    let later = world.now.after(Duration::from_secs(500));
+    world.producer.handle_timeout(later);
+    world.now = later;
+    assert!(world.producer.poll_timeout().is_none_or(|at| at > later), "it does not spin");
+    let outcomes = world.outcomes();
+    assert_eq!(outcomes[0], (0, 1, 1, written(1)));
+    let late = Outcome::NotWritten(Cause::Timeout);
+    assert_eq!(outcomes[1..], [(0, 2, 1, late), (0, 3, 1, late)]);
+}
