@@ -27,9 +27,8 @@ fn send<O: ottla::memory::Owner>(run: &mut Run<O>, records: u32) {
     run.flush();
 }
 
-/// One test, so that no other thread allocates meanwhile.
-#[test]
-fn memory_is_what_was_promised() {
+/// Without a harness, whose threads may allocate meanwhile.
+fn main() {
     let config = Config { batch_size: 2_048, ..Config::new() };
     let mut run = Run::new(Node::new(), config, 4);
     let region = Region::new(ALLOCATOR);

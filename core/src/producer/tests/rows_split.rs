@@ -166,7 +166,7 @@ fn e49_a_part_fails_with_its_own_records_only() {
 }
 
 #[test]
-fn e39_a_batch_that_may_be_in_the_log_is_not_divided() {
+fn r02_a_batch_that_may_be_in_the_log_is_not_divided() {
     let (mut world, _, sent) = on_its_way(lingering(), 2);
     world.disconnect(sent.link);
     world.pass(1_000);

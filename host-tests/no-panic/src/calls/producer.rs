@@ -46,7 +46,7 @@ fn verbs(producer: &mut Producer<Node>) {
         let record = opaque(Record::new(opaque(b"value")).headers(&headers));
         if let Ok(accepted) = producer.produce(now(), topic, &record) {
             opaque(accepted.batch.index());
-            opaque(producer.outcome(opaque(accepted.batch)));
+            opaque(producer.outcome(opaque(accepted.batch), opaque(accepted.number)));
             opaque(accepted.slot.index());
         }
         opaque(topic.index());
