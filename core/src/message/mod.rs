@@ -6,19 +6,34 @@
 //!
 //! | API | key | client versions | flexible from |
 //! |---|---|---|---|
-//! | Produce | 0 | 3 to 12 | 9 |
+//! | Produce | 0 | 3 to 13, negotiated up to 12 | 9 |
 //! | Metadata | 3 | 4 to 13 | 9 |
 //! | ApiVersions | 18 | 0 to 5 | 3 |
 //! | CreateTopics | 19 | 2 to 7 | 5 |
 //! | InitProducerId | 22 | 0 to 5 | 2 |
+//!
+//! For tools and tests, which the producer never asks ([`AdminApi`]):
+//!
+//! | API | key | versions | flexible from |
+//! |---|---|---|---|
+//! | DeleteTopics | 20 | 1 to 6 | 4 |
+//! | DescribeConfigs | 32 | 1 to 4 | 4 |
+//! | DescribeCluster | 60 | 0 to 2 | 0 |
+//! | DescribeTopicPartitions | 75 | 0 | 0 |
 
+mod admin;
 pub mod api_versions;
 pub mod create_topics;
+pub mod delete_topics;
+pub mod describe_cluster;
+pub mod describe_configs;
+pub mod describe_topic_partitions;
 mod error_code;
 pub mod init_producer_id;
 pub mod metadata;
 pub mod produce;
 
+pub use admin::{AdminApi, AnyApi};
 pub use error_code::ErrorCode;
 
 use crate::wire::write::Put;
@@ -100,8 +115,8 @@ impl Api {
         self as usize
     }
 
-    /// The versions that the client encodes: from those of Kafka 2.1 upward (KIP-896). Produce 13
-    /// waits for topic ids; InitProducerId 6 is not stable.
+    /// The versions that the client negotiates: from those of Kafka 2.1 upward (KIP-896). Produce 13
+    /// has a codec, and waits for the machine to know topics by id; InitProducerId 6 is not stable.
     #[must_use]
     pub const fn versions(self) -> Versions {
         match self {
@@ -137,14 +152,15 @@ impl Api {
 /// length in both.
 pub fn request_header(
     out: &mut impl Put,
-    api: Api,
+    api: impl Into<AnyApi>,
     version: i16,
     correlation: i32,
     client_id: &[u8],
 ) {
-    request_header_start(out, api, version, correlation, client_id.len() as u32);
+    let api = api.into();
+    header_start(out, api.key(), version, correlation, client_id.len() as u32);
     out.raw(client_id);
-    request_header_end(out, api, version);
+    out.no_tags(api.is_flexible(version));
 }
 
 /// What stands before the client id.
@@ -155,7 +171,11 @@ pub(crate) fn request_header_start(
     correlation: i32,
     client_id: u32,
 ) {
-    out.int16(api.key());
+    header_start(out, api.key(), version, correlation, client_id);
+}
+
+fn header_start(out: &mut impl Put, key: i16, version: i16, correlation: i32, client_id: u32) {
+    out.int16(key);
     out.int16(version);
     out.int32(correlation);
     out.string_length(client_id, false);
@@ -193,7 +213,7 @@ pub(crate) use need;
 pub mod broker {
     use alloc::vec::Vec;
 
-    use super::Api;
+    use super::AnyApi;
     use crate::error::Fault;
     use crate::wire::parse::{self, Parsed};
     use crate::wire::write::Put;
@@ -245,6 +265,18 @@ pub mod broker {
         Ok((rest, Some(elements)))
     }
 
+    /// [`array`] where null is not allowed.
+    pub fn list<'a, T>(
+        bytes: &'a [u8],
+        flexible: bool,
+        element: impl Fn(&'a [u8]) -> Parsed<'a, T>,
+    ) -> Parsed<'a, Vec<T>> {
+        match array(bytes, flexible, element)? {
+            (rest, Some(elements)) => Ok((rest, elements)),
+            (_, None) => parse::fail(Fault::UnexpectedNull),
+        }
+    }
+
     /// Turns a parser's error into a fault: here a frame is whole, so what is missing is cut.
     pub fn whole<T>(parsed: Parsed<'_, T>) -> Result<T, Fault> {
         match parsed {
@@ -268,7 +300,7 @@ pub mod broker {
             let (rest, version) = parse::int16(rest)?;
             let (rest, correlation) = parse::int32(rest)?;
             let (rest, client_id) = parse::nullable_string(rest, false)?;
-            let flexible = Api::of_key(key).is_some_and(|api| api.is_flexible(version));
+            let flexible = AnyApi::of_key(key).is_some_and(|api| api.is_flexible(version));
             let (rest, ()) = tags(rest, flexible)?;
             Ok((rest, Self { key, version, correlation, client_id }))
         }
@@ -276,14 +308,14 @@ pub mod broker {
 
     /// A frame with an answer: size, header, and the body that `body` writes.
     pub fn answer(
-        api: Api,
+        api: impl Into<AnyApi>,
         version: i16,
         correlation: i32,
         body: impl FnOnce(&mut Vec<u8>),
     ) -> Vec<u8> {
         let mut frame = alloc::vec![0; 4];
         frame.int32(correlation);
-        frame.no_tags(api.has_answer_tags(version));
+        frame.no_tags(api.into().has_answer_tags(version));
         body(&mut frame);
         let size = u32::try_from(frame.len().saturating_sub(4)).unwrap_or(u32::MAX);
         if let Some(head) = frame.first_chunk_mut::<4>() {

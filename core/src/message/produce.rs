@@ -1,6 +1,9 @@
 //! Produce (key 0): appends batches, one per partition.
 //!
 //! A request is written in pieces around the batches, which are sent as they stand in memory.
+//!
+//! From version 13 on topics stand by their ids (KIP-516): wherever a topic has a name here, in
+//! both directions, it is then the 16 bytes of the id.
 
 use super::{Api, ErrorCode, Step, need};
 use crate::error::Fault;
@@ -18,7 +21,11 @@ pub fn request_start(out: &mut impl Put, version: i16, acks: i16, timeout_ms: i3
     out.length_prefix(topics, flexible);
 }
 
-/// Writes the start of a topic with `partitions` batches.
+/// From this version on topics stand by their ids.
+const BY_ID: i16 = 13;
+
+/// Writes the start of a topic with `partitions` batches, by its name, or from version 13 on by
+/// the 16 bytes of its id.
 pub fn request_topic(out: &mut impl Put, version: i16, name: &[u8], partitions: u32) {
     request_topic_start(out, version, name.len() as u32);
     out.raw(name);
@@ -27,7 +34,9 @@ pub fn request_topic(out: &mut impl Put, version: i16, name: &[u8], partitions: 
 
 /// What stands before a topic's name.
 pub(crate) fn request_topic_start(out: &mut impl Put, version: i16, name: u32) {
-    out.string_length(name, Api::Produce.is_flexible(version));
+    if version < BY_ID {
+        out.string_length(name, Api::Produce.is_flexible(version));
+    }
 }
 
 /// What stands behind a topic's name.
@@ -49,7 +58,7 @@ pub fn request_end(out: &mut impl Put, version: i16) {
 /// What an answer holds, in order of appearance.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Item<'a> {
-    /// A topic; its partitions follow.
+    /// A topic by its name, from version 13 on by the 16 bytes of its id; its partitions follow.
     Topic(&'a [u8]),
     /// The answer for a batch of the last topic.
     Partition(PartitionAnswer),
@@ -148,7 +157,7 @@ impl Answer {
                 }
                 Stage::Topic if self.topics == 0 => self.stage = Stage::Throttle,
                 Stage::Topic => {
-                    return match input.atom(move |bytes| parse::string(bytes, flexible))? {
+                    return match input.atom(move |bytes| topic(bytes, version))? {
                         Some(name) => {
                             self.topics = self.topics.saturating_sub(1);
                             self.stage = Stage::PartitionCount;
@@ -311,6 +320,15 @@ impl Answer {
     }
 }
 
+/// The name of a topic, or its id.
+fn topic(bytes: &[u8], version: i16) -> parse::Parsed<'_, &[u8]> {
+    if version < BY_ID {
+        parse::string(bytes, Api::Produce.is_flexible(version))
+    } else {
+        parse::take(bytes, 16)
+    }
+}
+
 fn text_length(input: &mut Input<'_>, flexible: bool) -> Result<Option<u32>, Fault> {
     match input.atom(move |bytes| parse::string_length(bytes, flexible))? {
         Some(length) => input.check_count(length.unwrap_or(0), 1).map(Some),
@@ -325,7 +343,7 @@ pub mod broker {
     use alloc::vec::Vec;
 
     use super::super::broker::{array, tags, whole};
-    use super::{Api, PartitionAnswer};
+    use super::{Api, BY_ID, PartitionAnswer};
     use crate::error::Fault;
     use crate::wire::parse::{self, Parsed};
     use crate::wire::write::Put;
@@ -342,7 +360,7 @@ pub mod broker {
     /// A topic of a request.
     #[derive(Clone, PartialEq, Eq, Debug)]
     pub struct RequestTopic<'a> {
-        /// Name.
+        /// Name, or from version 13 on the 16 bytes of the id.
         pub name: &'a [u8],
         /// Its partitions.
         pub partitions: Vec<RequestPartition<'a>>,
@@ -362,7 +380,7 @@ pub mod broker {
     }
 
     impl<'a> Request<'a> {
-        /// Reads the body of a request in version 3 to 12.
+        /// Reads the body of a request in version 3 to 13.
         ///
         /// # Errors
         /// What is wrong with it.
@@ -389,7 +407,7 @@ pub mod broker {
                 Ok((rest, RequestPartition { index, records }))
             };
             let topic = |bytes| {
-                let (rest, name) = parse::string(bytes, flexible)?;
+                let (rest, name) = super::topic(bytes, version)?;
                 let (rest, partitions) = array(rest, flexible, partition)?;
                 let (rest, ()) = tags(rest, flexible)?;
                 let Some(partitions) = partitions else {
@@ -437,7 +455,7 @@ pub mod broker {
     /// A topic of an answer.
     #[derive(Clone, PartialEq, Eq, Debug)]
     pub struct Topic {
-        /// Name.
+        /// Name, or from version 13 on the 16 bytes of the id; other bytes stand for no id.
         pub name: Vec<u8>,
         /// Its partitions.
         pub partitions: Vec<Partition>,
@@ -471,7 +489,11 @@ pub mod broker {
             let flexible = Api::Produce.is_flexible(version);
             out.length_prefix(self.topics.len() as u32, flexible);
             for topic in &self.topics {
-                out.string(&topic.name, flexible);
+                if version < BY_ID {
+                    out.string(&topic.name, flexible);
+                } else {
+                    out.raw(<&[u8; 16]>::try_from(&topic.name[..]).unwrap_or(&[0; 16]));
+                }
                 out.length_prefix(topic.partitions.len() as u32, flexible);
                 for partition in &topic.partitions {
                     write_partition(partition, version, flexible, out);

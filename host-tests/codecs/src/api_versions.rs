@@ -7,7 +7,7 @@ use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use ottla::error::Fault;
 use ottla::message::api_versions::broker::{Answer, Feature, Request};
 use ottla::message::api_versions::{self as codec, Item};
-use ottla::message::{Api, ErrorCode, Step, Versions};
+use ottla::message::{AnyApi, Api, ErrorCode, Step, Versions};
 use ottla::wire::input::Input;
 use ottla::wire::write::Put;
 use proptest::collection::vec;
@@ -22,7 +22,7 @@ use crate::{Answers, Codec, Requests, draw};
 pub struct ApiVersions;
 
 impl Codec for ApiVersions {
-    const API: Api = Api::ApiVersions;
+    const API: AnyApi = AnyApi::Client(Api::ApiVersions);
     const VERSIONS: RangeInclusive<i16> = 0..=5;
 }
 

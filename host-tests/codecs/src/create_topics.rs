@@ -8,7 +8,7 @@ use kafka_protocol::messages::{BrokerId, CreateTopicsRequest, CreateTopicsRespon
 use ottla::error::Fault;
 use ottla::message::create_topics::broker::{Request, RequestTopic, Topic, write};
 use ottla::message::create_topics::{self as codec, NewTopic};
-use ottla::message::{Api, ErrorCode, Step};
+use ottla::message::{AnyApi, Api, ErrorCode, Step};
 use ottla::wire::input::Input;
 use ottla::wire::write::Put;
 use proptest::collection::vec;
@@ -23,7 +23,7 @@ use crate::{Answers, Codec, Requests, draw};
 pub struct CreateTopics;
 
 impl Codec for CreateTopics {
-    const API: Api = Api::CreateTopics;
+    const API: AnyApi = AnyApi::Client(Api::CreateTopics);
     const VERSIONS: RangeInclusive<i16> = 2..=7;
 }
 

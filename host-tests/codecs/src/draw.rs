@@ -1,6 +1,6 @@
 //! Drawing values: reproducible runs, and strategies that several APIs share.
 
-use ottla::message::{Api, ErrorCode};
+use ottla::message::{AnyApi, ErrorCode};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 /// # Panics
 /// If `check` does; the smallest value that was found is named.
 pub fn cases<S: Strategy>(
-    api: Api,
+    api: AnyApi,
     version: i16,
     cases: u32,
     strategy: &S,

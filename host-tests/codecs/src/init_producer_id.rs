@@ -6,7 +6,7 @@ use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
 use ottla::error::Fault;
 use ottla::message::init_producer_id::broker::{Request, write};
 use ottla::message::init_producer_id::{self as codec, Item};
-use ottla::message::{Api, Step};
+use ottla::message::{AnyApi, Api, Step};
 use ottla::wire::input::Input;
 use ottla::wire::write::Put;
 use proptest::prelude::*;
@@ -19,7 +19,7 @@ use crate::{Answers, Codec, Requests, draw};
 pub struct InitProducerId;
 
 impl Codec for InitProducerId {
-    const API: Api = Api::InitProducerId;
+    const API: AnyApi = AnyApi::Client(Api::InitProducerId);
     const VERSIONS: RangeInclusive<i16> = 0..=5;
 }
 

@@ -13,6 +13,10 @@ pub mod answers;
 pub mod api_versions;
 pub mod create_topics;
 pub mod definition;
+pub mod delete_topics;
+pub mod describe_cluster;
+pub mod describe_configs;
+pub mod describe_topic_partitions;
 pub mod draw;
 pub mod init_producer_id;
 pub mod metadata;
@@ -26,13 +30,13 @@ pub use requests::Requests;
 
 use std::ops::RangeInclusive;
 
-use ottla::message::Api;
+use ottla::message::AnyApi;
 use ottla::wire::write::Put;
 
-/// An API and its versions. The client's direction may have fewer: `API.versions()`.
+/// An API and its versions. The client's direction may have fewer: [`Requests::OWN_VERSIONS`].
 pub trait Codec {
     /// The API.
-    const API: Api;
+    const API: AnyApi;
     /// The versions that the broker's direction and the stream decoder know.
     const VERSIONS: RangeInclusive<i16>;
 }

@@ -9,7 +9,7 @@ use kafka_protocol::messages::{
 use ottla::error::Fault;
 use ottla::message::metadata::broker::{Answer, Broker, Partition, Request, RequestTopic, Topic};
 use ottla::message::metadata::{self as codec};
-use ottla::message::{Api, ErrorCode, Step};
+use ottla::message::{AnyApi, Api, ErrorCode, Step};
 use ottla::wire::input::Input;
 use ottla::wire::write::Put;
 use proptest::collection::vec;
@@ -24,7 +24,7 @@ use crate::{Answers, Codec, Requests, draw};
 pub struct Metadata;
 
 impl Codec for Metadata {
-    const API: Api = Api::Metadata;
+    const API: AnyApi = AnyApi::Client(Api::Metadata);
     const VERSIONS: RangeInclusive<i16> = 0..=13;
 }
 

@@ -11,7 +11,7 @@ use ottla::message::produce::broker::{
     Answer, Endpoint, Partition, RecordError, Request, RequestPartition, RequestTopic, Topic,
 };
 use ottla::message::produce::{self as codec, PartitionAnswer};
-use ottla::message::{Api, Step};
+use ottla::message::{AnyApi, Api, Step};
 use ottla::wire::input::Input;
 use ottla::wire::write::Put;
 use proptest::collection::vec;
@@ -26,8 +26,24 @@ use crate::{Answers, Codec, Requests, draw};
 pub struct Produce;
 
 impl Codec for Produce {
-    const API: Api = Api::Produce;
-    const VERSIONS: RangeInclusive<i16> = 3..=12;
+    const API: AnyApi = AnyApi::Client(Api::Produce);
+    const VERSIONS: RangeInclusive<i16> = 3..=13;
+}
+
+/// What stands for a topic that was drawn with this name: from version 13 on an id.
+fn topic(name: &[u8], version: i16) -> &[u8] {
+    match name.first_chunk::<16>() {
+        _ if version < 13 => name,
+        Some(id) => id,
+        None if name.is_empty() => &[0; 16],
+        None => b"a topic's own id",
+    }
+}
+
+/// The same as theirs.
+fn their_id(name: &[u8], version: i16) -> uuid::Uuid {
+    let id = if version < 13 { None } else { topic(name, version).first_chunk::<16>() };
+    theirs::uuid(id.copied().unwrap_or_default())
 }
 
 /// [`codec::Item`] as a value of its own, its texts in one piece.
@@ -117,14 +133,18 @@ impl Answers for Produce {
     }
 
     fn write_answer(answer: &Answer, version: i16, out: &mut Vec<u8>) {
+        let mut answer = answer.clone();
+        for named in &mut answer.topics {
+            named.name = topic(&named.name, version).to_vec();
+        }
         answer.write(version, out);
     }
 
     fn items(answer: &Answer, version: i16) -> Vec<Item> {
         let mut items = Vec::new();
-        for topic in &answer.topics {
-            items.push(Item::Topic(topic.name.clone()));
-            for partition in &topic.partitions {
+        for answered in &answer.topics {
+            items.push(Item::Topic(topic(&answered.name, version).to_vec()));
+            for partition in &answered.partitions {
                 let log_start = if version >= 5 { partition.answer.log_start } else { -1 };
                 items.push(Item::Partition(PartitionAnswer { log_start, ..partition.answer }));
                 if version >= 8 {
@@ -180,8 +200,10 @@ impl Answers for Produce {
                 .with_unknown_tagged_fields(tags.clone())
         };
         let topics = answer.topics.iter().map(|topic| {
+            let name: &[u8] = if version < 13 { &topic.name } else { b"" };
             response::TopicProduceResponse::default()
-                .with_name(theirs::text(&topic.name))
+                .with_name(theirs::text(name))
+                .with_topic_id(their_id(&topic.name, version))
                 .with_partition_responses(topic.partitions.iter().map(partition).collect())
                 .with_unknown_tagged_fields(tags.clone())
         });
@@ -222,7 +244,8 @@ fn requests(
 }
 
 impl Requests for Produce {
-    const THEIR_VERSIONS: RangeInclusive<i16> = 3..=12;
+    const OWN_VERSIONS: RangeInclusive<i16> = 3..=13;
+    const THEIR_VERSIONS: RangeInclusive<i16> = 3..=13;
     type Request<'a> = Request<'a>;
 
     fn own() -> BoxedStrategy<Request<'static>> {
@@ -236,9 +259,10 @@ impl Requests for Produce {
     fn write_request(request: &Request<'_>, version: i16, out: &mut impl Put) {
         let Request { acks, timeout_ms, topics, .. } = request;
         codec::request_start(out, version, *acks, *timeout_ms, topics.len() as u32);
-        for topic in topics {
-            codec::request_topic(out, version, topic.name, topic.partitions.len() as u32);
-            for partition in &topic.partitions {
+        for sent in topics {
+            let name = topic(sent.name, version);
+            codec::request_topic(out, version, name, sent.partitions.len() as u32);
+            for partition in &sent.partitions {
                 let records = partition.records.unwrap_or_default();
                 codec::request_partition(out, version, partition.index, records.len() as u32);
                 out.raw(records);
@@ -253,8 +277,12 @@ impl Requests for Produce {
         Request::read(body, version)
     }
 
-    fn seen<'a>(request: &'a Request<'_>, _: i16) -> Request<'a> {
-        request.clone()
+    fn seen<'a>(request: &'a Request<'_>, version: i16) -> Request<'a> {
+        let mut seen = request.clone();
+        for sent in &mut seen.topics {
+            sent.name = topic(sent.name, version);
+        }
+        seen
     }
 
     fn their_request(sent: &Request<'_>, version: i16, extras: Extras) -> Vec<u8> {
@@ -266,8 +294,10 @@ impl Requests for Produce {
                 .with_unknown_tagged_fields(tags.clone())
         };
         let topics = sent.topics.iter().map(|topic| {
+            let name: &[u8] = if version < 13 { topic.name } else { b"" };
             request::TopicProduceData::default()
-                .with_name(theirs::text(topic.name))
+                .with_name(theirs::text(name))
+                .with_topic_id(their_id(topic.name, version))
                 .with_partition_data(topic.partitions.iter().map(partition).collect())
                 .with_unknown_tagged_fields(tags.clone())
         });

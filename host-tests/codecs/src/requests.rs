@@ -16,6 +16,8 @@ pub const CLIENT_ID: &str = "ottla-tests";
 
 /// What the tests have to know of an API's requests.
 pub trait Requests: Codec {
+    /// The versions that the client's direction writes.
+    const OWN_VERSIONS: RangeInclusive<i16> = Self::API.versions().min..=Self::API.versions().max;
     /// The versions of the second implementation.
     const THEIR_VERSIONS: RangeInclusive<i16>;
     /// A request as the broker's direction yields it.

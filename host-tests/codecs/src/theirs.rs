@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use kafka_protocol::messages::{ApiKey, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Encodable, StrBytes};
-use ottla::message::Api;
+use ottla::message::AnyApi;
 use uuid::Uuid;
 
 use crate::CORRELATION;
@@ -70,12 +70,12 @@ pub fn encode(message: &impl Encodable, version: i16) -> Vec<u8> {
     out
 }
 
-fn key(api: Api) -> ApiKey {
+fn key(api: AnyApi) -> ApiKey {
     ApiKey::try_from(api.key()).expect("they know this API")
 }
 
 /// The frame of an answer with `body`.
-pub fn answer(api: Api, version: i16, body: &[u8], extras: Extras) -> Vec<u8> {
+pub fn answer(api: AnyApi, version: i16, body: &[u8], extras: Extras) -> Vec<u8> {
     let header = ResponseHeader::default()
         .with_correlation_id(CORRELATION)
         .with_unknown_tagged_fields(extras.tags());
@@ -83,7 +83,7 @@ pub fn answer(api: Api, version: i16, body: &[u8], extras: Extras) -> Vec<u8> {
 }
 
 /// The header of a request.
-pub fn request_header(api: Api, version: i16, extras: Extras) -> Vec<u8> {
+pub fn request_header(api: AnyApi, version: i16, extras: Extras) -> Vec<u8> {
     let header = RequestHeader::default()
         .with_request_api_key(api.key())
         .with_request_api_version(version)

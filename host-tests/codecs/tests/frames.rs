@@ -4,7 +4,7 @@ use codec_tests::init_producer_id::InitProducerId;
 use codec_tests::{CORRELATION, frame, hex, read_answers};
 use ottla::error::Fault;
 use ottla::message::broker::RequestHeader;
-use ottla::message::{Api, request_header};
+use ottla::message::request_header;
 use ottla::wire::input::{FRAME_MAX, Frame};
 
 /// Reads the size before a frame in two pieces, cut at `cut`.
@@ -67,7 +67,7 @@ fn request_header_of_a_foreign_api() {
 
 #[test]
 fn request_headers_that_end_early_are_told() {
-    for api in Api::ALL {
+    for api in codec_tests::definition::apis() {
         for version in api.versions().min..=api.versions().max {
             let mut bytes = Vec::new();
             request_header(&mut bytes, api, version, 1, b"client");

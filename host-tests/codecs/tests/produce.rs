@@ -5,10 +5,10 @@ use codec_tests::suite::{read_body, refuse_counts};
 use codec_tests::{Answers, Codec, Requests, frame, hex};
 use ottla::error::Fault;
 use ottla::message::broker::{RequestHeader, answer};
-use ottla::message::produce::PartitionAnswer;
 use ottla::message::produce::broker::{
     Answer, Endpoint, Partition, RecordError, Request, RequestPartition, RequestTopic, Topic,
 };
+use ottla::message::produce::{self as codec, PartitionAnswer};
 use ottla::message::{Api, ErrorCode, request_header};
 use ottla::wire::write::Put;
 
@@ -130,6 +130,34 @@ fn the_leader_tag_may_have_another_size() {
     assert_eq!(too_long, Err(Fault::CountTooLarge));
 }
 
+/// A topic by its name, or its id.
+fn put_topic(out: &mut Vec<u8>, version: i16) {
+    if version >= 13 { out.raw(&[7; 16]) } else { out.string(b"t", version >= 9) }
+}
+
+#[test]
+fn from_version_13_on_topics_stand_by_their_ids() {
+    let id = *b"0123456789abcdef";
+    let mut request = Vec::new();
+    codec::request_start(&mut request, 13, -1, 1_000, 1);
+    codec::request_topic(&mut request, 13, &id, 1);
+    codec::request_partition(&mut request, 13, 7, 1);
+    request.raw(b"x");
+    for _ in 0..3 {
+        codec::request_end(&mut request, 13);
+    }
+    let id_in_hex = "30313233343536373839616263646566";
+    let expected = hex(&format!("00 ffff 000003e8 02 {id_in_hex} 02 00000007 02 78 00 00 00"));
+    assert_eq!(request, expected);
+    assert_eq!(Produce::read(&request, 13).unwrap().topics[0].name, id);
+    let partition = "02 00000007 0064 ffffffffffffffff ffffffffffffffff ffffffffffffffff 01 00 00";
+    let answer = hex(&format!("02 {id_in_hex} {partition} 00 00000000 00"));
+    let items = read_body::<Produce>(13, &answer).unwrap();
+    assert_eq!(items[0], Item::Topic(id.to_vec()));
+    let Item::Partition(answer) = items[1] else { panic!("{items:?}") };
+    assert_eq!((answer.index, answer.error), (7, ErrorCode::UNKNOWN_TOPIC_ID));
+}
+
 #[test]
 fn counts_of_answers_are_checked() {
     for version in Produce::VERSIONS {
@@ -138,7 +166,7 @@ fn counts_of_answers_are_checked() {
         let mut prefix = Vec::new();
         refuse_counts("topics", &prefix, flexible, read);
         prefix.length_prefix(1, flexible);
-        prefix.string(b"t", flexible);
+        put_topic(&mut prefix, version);
         refuse_counts("partitions", &prefix, flexible, read);
         if version >= 8 {
             prefix.length_prefix(1, flexible);
@@ -164,7 +192,7 @@ fn counts_of_requests_are_checked() {
         prefix.int32(0);
         refuse_counts("topics", &prefix, flexible, read);
         prefix.length_prefix(1, flexible);
-        prefix.string(b"t", flexible);
+        put_topic(&mut prefix, version);
         refuse_counts("partitions", &prefix, flexible, read);
     }
 }

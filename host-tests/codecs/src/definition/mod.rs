@@ -5,6 +5,7 @@
 //! the contents of a message. The walker knows no message by name and uses none of our codecs;
 //! [`Defined`] says where the fields stand in our types.
 
+mod admin;
 mod ours;
 mod read;
 mod value;
@@ -21,7 +22,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 use kafka_tests::Artifacts;
-use ottla::message::{Api, Versions};
+use ottla::message::{AdminApi, AnyApi, Api, Versions};
 use serde_json::Value as Json;
 
 /// The definition of a request, an answer or a header.
@@ -52,6 +53,13 @@ struct Field {
     default: Value,
 }
 
+impl Field {
+    /// Whether it is a structure that `version` may leave out.
+    fn is_nullable_struct(&self, version: i16) -> bool {
+        matches!(self.kind, Kind::Struct(_)) && has(self.nullable, version)
+    }
+}
+
 #[derive(Debug)]
 enum Kind {
     Boolean,
@@ -77,11 +85,16 @@ pub fn message(name: &str) -> &'static Message {
     &messages[name]
 }
 
+/// Every API that there are codecs for.
+pub fn apis() -> impl Iterator<Item = AnyApi> {
+    Api::ALL.into_iter().map(AnyApi::Client).chain(AdminApi::ALL.into_iter().map(AnyApi::Admin))
+}
+
 /// Names of the definitions of what we have codecs for.
 pub fn names() -> Vec<String> {
     let headers = ["RequestHeader", "ResponseHeader"].map(String::from);
-    let both = |api: Api| [format!("{api:?}Request"), format!("{api:?}Response")];
-    headers.into_iter().chain(Api::ALL.into_iter().flat_map(both)).collect()
+    let both = |api: AnyApi| [format!("{api:?}Request"), format!("{api:?}Response")];
+    headers.into_iter().chain(apis().flat_map(both)).collect()
 }
 
 fn load() -> Result<BTreeMap<String, Message>> {
@@ -218,6 +231,7 @@ fn default(kind: &Kind, json: &Json) -> Result<Value> {
         (Kind::Text | Kind::Bytes | Kind::Array(_), "null") => Value::Null,
         (Kind::Text | Kind::Bytes, text) => Value::Bytes(text.into()),
         (Kind::Array(_), _) => Value::List(Vec::new()),
+        (Kind::Struct(_), "null") => Value::Null,
         (Kind::Struct(fields), _) => Value::defaults(fields),
     })
 }

@@ -193,7 +193,7 @@ impl Defined for Produce {
         };
         produce::broker::Answer {
             topics: value.field("Responses").list(|topic| produce::broker::Topic {
-                name: topic.field("Name").bytes().to_vec(),
+                name: topic.field("TopicId").id_or_name(topic.field("Name")).to_vec(),
                 partitions: topic.field("PartitionResponses").list(partition),
             }),
             throttle_ms: value.field("ThrottleTimeMs").int32(),
@@ -216,7 +216,7 @@ impl Defined for Produce {
             acks: value.field("Acks").int16(),
             timeout_ms: value.field("TimeoutMs").int32(),
             topics: value.field("TopicData").list(|topic| produce::broker::RequestTopic {
-                name: topic.field("Name").bytes(),
+                name: topic.field("TopicId").id_or_name(topic.field("Name")),
                 partitions: topic.field("PartitionData").list(partition),
             }),
         }

@@ -72,8 +72,13 @@ impl<'a> Reader<'a> {
     }
 
     fn field(&mut self, field: &Field, flexible: bool) -> Result<Value> {
-        let value =
-            self.value(&field.kind, flexible).with_context(|| format!("field {}", field.name))?;
+        // A structure that may be null has a byte before it that says so.
+        let is_absent = field.is_nullable_struct(self.version) && self.integer(1)? < 0;
+        let value = if is_absent {
+            Value::Null
+        } else {
+            self.value(&field.kind, flexible).with_context(|| format!("field {}", field.name))?
+        };
         let may_be = value != Value::Null || has(field.nullable, self.version);
         ensure!(may_be, "field {} is null", field.name);
         Ok(value)

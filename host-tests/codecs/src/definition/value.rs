@@ -79,6 +79,18 @@ impl Value {
         uuid: Uuid => [u8; 16],
     }
 
+    /// The bytes of an id, or of `name` where there is none.
+    ///
+    /// # Panics
+    /// If they are something else.
+    pub fn id_or_name<'a>(&'a self, name: &'a Self) -> &'a [u8] {
+        match self {
+            Self::Uuid(id) if *id != [0; 16] => id,
+            Self::Uuid(_) => name.bytes(),
+            other => panic!("id of {other:?}"),
+        }
+    }
+
     /// Bytes, or a text.
     ///
     /// # Panics

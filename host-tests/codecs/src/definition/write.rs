@@ -41,7 +41,14 @@ impl Writer {
             fields.partition(|field| has(field.tagged, version));
         for field in plain {
             let flexible = field.flexible.map_or(self.flexible, |own| has(own, version));
-            self.value(&field.kind, value.field(&field.name), flexible, out);
+            let value = value.field(&field.name);
+            if field.is_nullable_struct(version) {
+                integer(if *value == Value::Null { -1 } else { 1 }, 1, out);
+                if *value == Value::Null {
+                    continue;
+                }
+            }
+            self.value(&field.kind, value, flexible, out);
         }
         if !self.flexible {
             return;
