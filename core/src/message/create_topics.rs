@@ -267,6 +267,21 @@ pub mod broker {
         }
     }
 
+    /// A setting of a topic that was made.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Setting {
+        /// Its name.
+        pub name: String,
+        /// Its value, or null.
+        pub value: Option<String>,
+        /// Nobody can change it.
+        pub read_only: bool,
+        /// Where its value comes from: 1 topic, 2 to 4 broker, 5 default.
+        pub source: i8,
+        /// Its value is a secret.
+        pub sensitive: bool,
+    }
+
     /// A topic of an answer.
     #[derive(Clone, PartialEq, Eq, Debug)]
     pub struct Topic {
@@ -282,6 +297,8 @@ pub mod broker {
         pub partitions: i32,
         /// Number of replicas made (version 5 on).
         pub replication: i16,
+        /// Its settings (version 5 on).
+        pub settings: Vec<Setting>,
     }
 
     /// Writes the body of an answer.
@@ -299,7 +316,15 @@ pub mod broker {
             if version >= 5 {
                 out.int32(topic.partitions);
                 out.int16(topic.replication);
-                out.length_prefix(0, flexible);
+                out.length_prefix(topic.settings.len() as u32, flexible);
+                for setting in &topic.settings {
+                    out.string(setting.name.as_bytes(), flexible);
+                    out.nullable_string(setting.value.as_deref().map(str::as_bytes), flexible);
+                    out.boolean(setting.read_only);
+                    out.int8(setting.source);
+                    out.boolean(setting.sensitive);
+                    out.no_tags(flexible);
+                }
             }
             out.no_tags(flexible);
         }

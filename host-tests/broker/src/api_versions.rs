@@ -4,18 +4,15 @@ use ottla::message::api_versions::broker::{Answer, Request};
 use ottla::message::{Api, ErrorCode, broker};
 
 use crate::cluster::Cluster;
-use crate::request::{Asking, listed};
+use crate::profile::Profile;
+use crate::request::Asking;
 
 const REBOOTSTRAP_REQUIRED: ErrorCode = ErrorCode(129);
 
 /// The frame of the answer.
 pub(crate) fn handle(cluster: &Cluster, asking: &Asking, request: &Request<'_>) -> Vec<u8> {
     let error = asking.forced.code().unwrap_or_else(|| check(cluster, asking, request));
-    let apis = if error.is_success() {
-        Api::ALL.into_iter().map(|api| (api.key(), listed(api))).collect()
-    } else {
-        Vec::new()
-    };
+    let apis = if error.is_success() { asking.profile.list() } else { Vec::new() };
     let throttle_ms = asking.throttle_ms;
     let answer = Answer { error, apis, throttle_ms, finalized_epoch: -1, ..Answer::default() };
     broker::answer(Api::ApiVersions, asking.version, asking.correlation, |out| {
@@ -24,14 +21,12 @@ pub(crate) fn handle(cluster: &Cluster, asking: &Asking, request: &Request<'_>) 
 }
 
 /// The frame that answers a version that is not known: in version 0, with the versions of this
-/// API alone.
-pub(crate) fn refuse_version(correlation: i32) -> Vec<u8> {
+/// API alone, or none in Kafka before 2.4.
+pub(crate) fn refuse_version(profile: Profile, correlation: i32) -> Vec<u8> {
     let api = Api::ApiVersions;
-    let answer = Answer {
-        error: ErrorCode::UNSUPPORTED_VERSION,
-        apis: vec![(api.key(), listed(api))],
-        ..Answer::default()
-    };
+    let mut apis = profile.list();
+    apis.retain(|(key, _)| *key == api.key() && profile.names_versions_in_refusal());
+    let answer = Answer { error: ErrorCode::UNSUPPORTED_VERSION, apis, ..Answer::default() };
     broker::answer(api, 0, correlation, |out| answer.write(0, out))
 }
 
@@ -82,7 +77,17 @@ mod tests {
             assert_eq!(items[0], codec::Item::Error(ErrorCode::NONE), "version {version}");
             assert_eq!(
                 versions(&items),
-                [(0, 0, 12), (3, 0, 13), (18, 0, 5), (19, 2, 7), (22, 0, 5)]
+                [
+                    (0, 0, 13),
+                    (3, 0, 13),
+                    (18, 0, 5),
+                    (19, 2, 7),
+                    (20, 1, 6),
+                    (22, 0, 5),
+                    (32, 1, 4),
+                    (60, 0, 2),
+                    (75, 0, 0)
+                ]
             );
         }
     }

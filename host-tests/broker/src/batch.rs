@@ -10,7 +10,7 @@ use ottla::record::reader::{Batch, BatchFault, ReadRecord};
 
 use crate::log::StoredBatch;
 use crate::producer_state::{Claim, advance};
-use crate::topic::TopicConfig;
+use crate::settings::TopicConfig;
 
 /// Why a partition of a request is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -6,12 +6,15 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ottla::message::{AdminApi, AnyApi, Api};
+
 use crate::config::{Address, Config, Node, Replication};
 use crate::connection::{Busy, Closed, Connection, Line};
 use crate::hooks::{Action, Fired, Hook, Seen};
 use crate::init_producer_id::ProducerIds;
 use crate::log::StoredBatch;
 use crate::partition::Live;
+use crate::profile::Profile;
 use crate::random::Random;
 use crate::topic::{TopicId, Topics};
 
@@ -48,6 +51,8 @@ pub struct Cluster {
     now: u64,
     random: Random,
     live: Live,
+    /// Of nodes that are not like the settings say.
+    profiles: BTreeMap<i32, Profile>,
     pub(crate) topics: Topics,
     producer_ids: ProducerIds,
     lines: BTreeMap<Connection, Line>,
@@ -61,7 +66,8 @@ pub struct Cluster {
     expiry: Option<u64>,
     /// Something changed that an answer may wait for.
     stirred: bool,
-    hook: Hook,
+    hook: Hook<Api>,
+    admin_hook: Hook<AdminApi>,
     fired: Fired,
     pub(crate) counters: Counters,
 }
@@ -86,6 +92,8 @@ impl Cluster {
             expiry: None,
             stirred: false,
             hook: Hook::default(),
+            admin_hook: Hook::default(),
+            profiles: BTreeMap::new(),
             fired: Fired::default(),
             counters: Counters::default(),
             config,
@@ -211,15 +219,24 @@ impl Cluster {
 
     // Hooks.
 
-    /// Sets the hook, which sees every request before it is handled. ApiVersions in a version
-    /// that is not known is not shown to it.
+    /// Sets the hook, which sees every request of the APIs that producers use before it is handled.
+    /// ApiVersions in a version that is not known is not shown to it.
     pub fn set_hook(&mut self, hook: impl FnMut(&Seen<'_>) -> Action + Clone + Send + 'static) {
         self.hook = Hook::new(hook);
     }
 
-    /// Takes the hook away.
+    /// Sets the hook for requests of tools, which [`Cluster::set_hook`]'s is not shown.
+    pub fn set_admin_hook(
+        &mut self,
+        hook: impl FnMut(&Seen<'_, AdminApi>) -> Action + Clone + Send + 'static,
+    ) {
+        self.admin_hook = Hook::new(hook);
+    }
+
+    /// Takes the hooks away.
     pub fn clear_hook(&mut self) {
         self.hook = Hook::default();
+        self.admin_hook = Hook::default();
     }
 
     /// How often the hooks so far said what.
@@ -291,6 +308,16 @@ impl Cluster {
 
     pub(crate) fn tick(&mut self, now: u64) {
         self.now = self.now.max(now);
+    }
+
+    /// Which Kafka a node is like.
+    #[must_use]
+    pub fn profile(&self, node: i32) -> Profile {
+        self.profiles.get(&node).copied().unwrap_or(self.config.profile)
+    }
+
+    pub(crate) fn set_profile_of(&mut self, node: i32, profile: Profile) {
+        self.profiles.insert(node, profile);
     }
 
     pub(crate) const fn config_mut(&mut self) -> &mut Config {
@@ -416,14 +443,15 @@ impl Cluster {
         self.lines.get_mut(&connection)
     }
 
-    pub(crate) fn ask_hook(&mut self, seen: &Seen<'_>) -> Action {
-        match self.hook.ask(seen) {
-            None => Action::Proceed,
-            Some(action) => {
-                self.fired.count(&action);
-                action
-            }
-        }
+    pub(crate) fn ask_hook(&mut self, seen: &Seen<'_, AnyApi>) -> Action {
+        let action = match seen.api {
+            AnyApi::Client(api) => self.hook.ask(&seen.of(api)),
+            AnyApi::Admin(api) => self.admin_hook.ask(&seen.of(api)),
+        };
+        action.map_or(Action::Proceed, |action| {
+            self.fired.count(&action);
+            action
+        })
     }
 
     /// Notes that a connection has something for its driver.

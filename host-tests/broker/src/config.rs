@@ -1,6 +1,8 @@
 //! What a cluster is told at its start. Names and defaults are those of Kafka's own settings,
 //! given with each field.
 
+use crate::profile::Profile;
+
 /// Where clients reach a node.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Address {
@@ -58,6 +60,8 @@ pub enum AutoCreate {
 pub struct Config {
     /// The nodes.
     pub nodes: Vec<Node>,
+    /// Which Kafka the nodes are like; [`crate::Cluster::set_profile`] changes it for one.
+    pub profile: Profile,
     /// All randomness comes from it: ids and replication delays.
     pub seed: u64,
     /// Time of day at instant 0, in milliseconds since 1970.
@@ -75,6 +79,8 @@ pub struct Config {
     pub max_message_bytes: i32,
     /// `auto.create.topics.enable`.
     pub auto_create: AutoCreate,
+    /// `delete.topic.enable`.
+    pub delete_topics: bool,
     /// When followers have what the leader appended.
     pub replication: Replication,
     /// `socket.request.max.bytes`, 104857600: a frame that announces more closes the connection.
@@ -104,6 +110,7 @@ impl Config {
         };
         Self {
             nodes: (1..=nodes).map(node).collect(),
+            profile: Profile::Newest,
             seed: 1,
             wall_clock: 1_700_000_000_000,
             default_partitions: 1,
@@ -112,6 +119,7 @@ impl Config {
             min_in_sync: 1,
             max_message_bytes: 1_048_588,
             auto_create: AutoCreate::AtOnce,
+            delete_topics: true,
             replication: Replication::Instant,
             max_request_bytes: 104_857_600,
             max_idle: Some(600_000_000),

@@ -27,7 +27,7 @@ pub enum Closed {
     WithoutAnswer(ErrorCode),
     /// The hook said so.
     Hook,
-    /// Its node was killed.
+    /// Its node was killed, or replaced by one of another release.
     NodeDown,
     /// Nothing passed for `connections.max.idle.ms`.
     Idle,

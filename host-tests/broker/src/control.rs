@@ -14,6 +14,7 @@ use crate::connection::Closed;
 use crate::create_topics::{self, NewTopic};
 use crate::partition::Partition;
 use crate::producer_state::Reload;
+use crate::profile::Profile;
 use crate::topic::TopicId;
 
 /// Why something cannot happen.
@@ -54,12 +55,12 @@ impl std::error::Error for Impossible {}
 type Done = Result<(), Impossible>;
 
 impl Cluster {
-    /// Makes a topic.
+    /// Makes a topic, by the rules of [`Config::profile`](crate::Config::profile).
     ///
     /// # Errors
     /// The code and text that CreateTopics would be answered.
     pub fn create_topic(&mut self, topic: &NewTopic) -> Result<(), (ErrorCode, String)> {
-        create_topics::create(self, topic, false).map(|_| ())
+        create_topics::create(self, self.config().profile, topic, false).map(|_| ())
     }
 
     /// Removes a topic with all that is known of it. Answers that wait for its replicas say 3.
@@ -300,6 +301,21 @@ impl Cluster {
         let mut nodes = self.config_mut().nodes.iter_mut();
         let node = nodes.find(|n| n.id == node).ok_or(Impossible::NoSuchNode)?;
         *node.listeners.get_mut(listener).ok_or(Impossible::NoSuchNode)? = address;
+        Ok(())
+    }
+
+    /// Replaces a node by one of another release, as an upgrade does: its connections end.
+    ///
+    /// # Errors
+    /// There is no such node.
+    pub fn set_profile(&mut self, now: u64, node: i32, profile: Profile) -> Done {
+        self.tick(now);
+        self.node(node).ok_or(Impossible::NoSuchNode)?;
+        self.set_profile_of(node, profile);
+        for connection in self.connections_of(node) {
+            self.close(connection, Closed::NodeDown);
+        }
+        self.settle();
         Ok(())
     }
 

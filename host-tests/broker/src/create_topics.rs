@@ -5,13 +5,15 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use ottla::message::create_topics::broker::{Request, RequestTopic, Topic, write};
+use ottla::message::create_topics::broker::{Request, RequestTopic, Setting, Topic, write};
 use ottla::message::{Api, ErrorCode, broker};
 
 use crate::cluster::Cluster;
 use crate::partition::Partition;
+use crate::profile::Profile;
 use crate::request::Asking;
-use crate::topic::{self, TopicConfig, TopicId, is_legal_name};
+use crate::settings::{self, TopicConfig};
+use crate::topic::{self, TopicId, is_legal_name};
 
 /// Partitions that a topic may have.
 const PARTITIONS_MAX: usize = 10_000;
@@ -64,11 +66,12 @@ impl NewTopic {
 }
 
 /// A topic that was made, or would be.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Made {
     id: TopicId,
     partitions: i32,
     replication: i16,
+    settings: Vec<Setting>,
 }
 
 type Failure = (ErrorCode, String);
@@ -92,7 +95,8 @@ pub(crate) fn handle(cluster: &mut Cluster, asking: &Asking, request: &Request<'
             None if is_twice => {
                 fail(ErrorCode::INVALID_REQUEST, "the topic stands in the request twice")
             }
-            None => read(topic).and_then(|new| create(cluster, &new, request.validate_only)),
+            None => read(topic, asking.profile)
+                .and_then(|new| create(cluster, asking.profile, &new, request.validate_only)),
         };
         let result = match asking.forced.code() {
             Some(code) => fail(code, code.name()),
@@ -111,20 +115,33 @@ pub(crate) fn handle(cluster: &mut Cluster, asking: &Asking, request: &Request<'
 fn answer(name: &[u8], result: Result<Made, Failure>) -> Topic {
     let name = name.to_vec();
     match result {
-        Ok(Made { id, partitions, replication }) => {
-            Topic { name, id, error: ErrorCode::NONE, text: None, partitions, replication }
+        Ok(Made { id, partitions, replication, settings }) => {
+            let error = ErrorCode::NONE;
+            Topic { name, id, error, text: None, partitions, replication, settings }
         }
         Err((error, text)) => {
             let id = TopicId::default();
-            Topic { name, id, error, text: Some(text), partitions: -1, replication: -1 }
+            let (text, settings) = (Some(text), Vec::new());
+            Topic { name, id, error, text, partitions: -1, replication: -1, settings }
         }
     }
 }
 
 /// What a request says of one topic.
-fn read(topic: &RequestTopic<'_>) -> Result<NewTopic, Failure> {
+fn read(topic: &RequestTopic<'_>, profile: Profile) -> Result<NewTopic, Failure> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut new = NewTopic::new(&text(topic.name), topic.partitions, topic.replication);
+    if !profile.has_topic_defaults() && topic.assignments.is_empty() {
+        if topic.partitions == -1 {
+            return fail(ErrorCode::INVALID_PARTITIONS, "the number of partitions is not legal");
+        }
+        if topic.replication == -1 {
+            return fail(
+                ErrorCode::INVALID_REPLICATION_FACTOR,
+                "the replication factor is not legal",
+            );
+        }
+    }
     let mut assigned = topic.assignments.clone();
     assigned.sort_unstable_by_key(|(index, _)| *index);
     for (place, (index, nodes)) in (0..).zip(assigned) {
@@ -148,6 +165,7 @@ fn read(topic: &RequestTopic<'_>) -> Result<NewTopic, Failure> {
 /// Makes a topic, or only checks whether it could be made.
 pub(crate) fn create(
     cluster: &mut Cluster,
+    profile: Profile,
     new: &NewTopic,
     validate_only: bool,
 ) -> Result<Made, Failure> {
@@ -172,13 +190,24 @@ pub(crate) fn create(
     let defaults = cluster.config();
     let mut config = TopicConfig::new(defaults.max_message_bytes, defaults.min_in_sync);
     for (name, value) in &new.configs {
-        config.set(name, value).map_err(|text| (ErrorCode::INVALID_CONFIG, text))?;
+        config.set(profile, name, value).map_err(|text| (ErrorCode::INVALID_CONFIG, text))?;
     }
     let partitions = i32::try_from(assignments.len()).unwrap_or(i32::MAX);
     let replication = assignments.first().map_or(0, Vec::len);
     let replication = i16::try_from(replication).unwrap_or(i16::MAX);
+    let settings = settings::all(profile).map(|setting| {
+        let told = config.tell(setting, defaults);
+        Setting {
+            name: told.name,
+            value: told.value,
+            read_only: told.read_only,
+            source: told.source,
+            sensitive: told.sensitive,
+        }
+    });
+    let settings = settings.collect();
     if validate_only {
-        return Ok(Made { id: TopicId::default(), partitions, replication });
+        return Ok(Made { id: TopicId::default(), partitions, replication, settings });
     }
     let id = cluster.new_topic_id();
     let live = cluster.live();
@@ -186,7 +215,7 @@ pub(crate) fn create(
     let partitions_made = assignments.iter().map(partition).collect();
     let topic = topic::Topic { id, config, partitions: partitions_made };
     cluster.topics.insert(&new.name, topic);
-    Ok(Made { id, partitions, replication })
+    Ok(Made { id, partitions, replication, settings })
 }
 
 fn check_assignments(cluster: &Cluster, new: &NewTopic) -> Result<(), Failure> {

@@ -4,14 +4,17 @@
 mod tests;
 
 use ottla::error::Fault;
-use ottla::message::Api;
 use ottla::message::broker::{RequestHeader, answer};
+use ottla::message::{AnyApi, Api};
 
 use crate::cluster::Cluster;
 use crate::connection::{Busy, Closed, Connection};
 use crate::hooks::{Action, Seen, Silence};
-use crate::request::{Asking, Forced, Request, is_served};
-use crate::{api_versions, create_topics, init_producer_id, metadata, produce};
+use crate::request::{Asking, Forced, Request};
+use crate::{
+    api_versions, create_topics, delete_topics, describe_cluster, describe_configs,
+    describe_topic_partitions, init_producer_id, metadata, produce,
+};
 
 /// Who calls itself so may write to internal topics.
 const ADMIN: &[u8] = b"__admin_client";
@@ -51,17 +54,19 @@ impl Cluster {
     ) -> Result<Option<u64>, Closed> {
         let (header, body) = RequestHeader::read(frame).map_err(Closed::Malformed)?;
         let RequestHeader { key, version, correlation, client_id } = header;
-        let api = Api::of_key(key).ok_or(Closed::UnknownApi(key))?;
-        if !is_served(api, version) {
-            if api != Api::ApiVersions {
+        let Some(line) = self.line_mut(connection) else { return Ok(None) };
+        let (node, listener) = (line.node, line.listener);
+        let profile = self.profile(node);
+        let api = AnyApi::of_key(key).filter(|api| profile.listed(*api).is_some());
+        let api = api.ok_or(Closed::UnknownApi(key))?;
+        if !profile.serves(api, version) {
+            if api != AnyApi::Client(Api::ApiVersions) {
                 return Err(Closed::UnsupportedVersion(key, version));
             }
-            self.send(connection, api_versions::refuse_version(correlation));
+            self.send(connection, api_versions::refuse_version(profile, correlation));
             return Ok(None);
         }
         let request = read(api, version, body).map_err(Closed::Malformed)?;
-        let Some(line) = self.line_mut(connection) else { return Ok(None) };
-        let (node, listener) = (line.node, line.listener);
         let now = self.now();
         let request = &request;
         let seen = Seen { now, node, connection, api, version, correlation, client_id, request };
@@ -69,6 +74,7 @@ impl Cluster {
         let mut asking = Asking {
             node,
             listener,
+            profile,
             connection,
             api,
             version,
@@ -124,6 +130,16 @@ impl Cluster {
             Request::CreateTopics(request) => Some(create_topics::handle(self, &asking, request)),
             Request::InitProducerId(request) => {
                 Some(init_producer_id::handle(self, &asking, request))
+            }
+            Request::DeleteTopics(request) => Some(delete_topics::handle(self, &asking, request)),
+            Request::DescribeConfigs(request) => {
+                Some(describe_configs::handle(self, &asking, request))
+            }
+            Request::DescribeCluster(request) => {
+                Some(describe_cluster::handle(self, &asking, request))
+            }
+            Request::DescribeTopicPartitions(request) => {
+                Some(describe_topic_partitions::handle(self, &asking, request))
             }
         };
         self.finish(&asking, frame);
@@ -213,7 +229,7 @@ impl Cluster {
 
 /// Decodes a request. The codec takes more than Kafka does in one place: names of topics in
 /// Metadata requests below version 10 cannot be null.
-fn read(api: Api, version: i16, body: &[u8]) -> Result<Request<'_>, Fault> {
+fn read(api: AnyApi, version: i16, body: &[u8]) -> Result<Request<'_>, Fault> {
     let request = Request::read(api, version, body)?;
     if let Request::Metadata(metadata) = &request {
         let mut topics = metadata.topics.iter().flatten();

@@ -7,9 +7,10 @@ use ottla::message::{Api, ErrorCode, produce};
 use crate::connection::Connection;
 use crate::request::Request;
 
-/// A request that is about to be handled.
+/// A request that is about to be handled; of one of the APIs that producers use, unless `A` says
+/// otherwise.
 #[derive(Copy, Clone, Debug)]
-pub struct Seen<'a> {
+pub struct Seen<'a, A = Api> {
     /// The time, in microseconds.
     pub now: u64,
     /// The node that got it.
@@ -17,7 +18,7 @@ pub struct Seen<'a> {
     /// The connection on which it came.
     pub connection: Connection,
     /// Its API.
-    pub api: Api,
+    pub api: A,
     /// Its version.
     pub version: i16,
     /// Its correlation id.
@@ -28,7 +29,12 @@ pub struct Seen<'a> {
     pub request: &'a Request<'a>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a, A> Seen<'a, A> {
+    pub(crate) const fn of<B>(&self, api: B) -> Seen<'a, B> {
+        let Self { now, node, connection, version, correlation, client_id, request, .. } = *self;
+        Seen { now, node, connection, api, version, correlation, client_id, request }
+    }
+
     /// The request, if it is of Produce.
     #[must_use]
     pub const fn produce(&self) -> Option<&'a produce::broker::Request<'a>> {
@@ -114,43 +120,50 @@ impl Fired {
 }
 
 /// A closure that can be cloned with its cluster.
-trait Ask: Send {
-    fn ask(&mut self, seen: &Seen<'_>) -> Action;
-    fn boxed(&self) -> Box<dyn Ask>;
+trait Ask<A>: Send {
+    fn ask(&mut self, seen: &Seen<'_, A>) -> Action;
+    fn boxed(&self) -> Box<dyn Ask<A>>;
 }
 
-impl<F: FnMut(&Seen<'_>) -> Action + Clone + Send + 'static> Ask for F {
-    fn ask(&mut self, seen: &Seen<'_>) -> Action {
+impl<A, F: FnMut(&Seen<'_, A>) -> Action + Clone + Send + 'static> Ask<A> for F {
+    fn ask(&mut self, seen: &Seen<'_, A>) -> Action {
         self(seen)
     }
 
-    fn boxed(&self) -> Box<dyn Ask> {
+    fn boxed(&self) -> Box<dyn Ask<A>> {
         Box::new(self.clone())
     }
 }
 
-/// The hook of a cluster, if it has one.
-#[derive(Default)]
-pub(crate) struct Hook(Option<Box<dyn Ask>>);
+/// The hook of a cluster for APIs of one kind, if it has one.
+pub(crate) struct Hook<A>(Option<Box<dyn Ask<A>>>);
 
-impl Hook {
-    pub(crate) fn new(closure: impl FnMut(&Seen<'_>) -> Action + Clone + Send + 'static) -> Self {
+impl<A> Default for Hook<A> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<A> Hook<A> {
+    pub(crate) fn new(
+        closure: impl FnMut(&Seen<'_, A>) -> Action + Clone + Send + 'static,
+    ) -> Self {
         Self(Some(Box::new(closure)))
     }
 
     /// What the hook says; nothing without one.
-    pub(crate) fn ask(&mut self, seen: &Seen<'_>) -> Option<Action> {
+    pub(crate) fn ask(&mut self, seen: &Seen<'_, A>) -> Option<Action> {
         self.0.as_mut().map(|hook| hook.ask(seen))
     }
 }
 
-impl Clone for Hook {
+impl<A> Clone for Hook<A> {
     fn clone(&self) -> Self {
         Self(self.0.as_ref().map(|hook| hook.boxed()))
     }
 }
 
-impl fmt::Debug for Hook {
+impl<A> fmt::Debug for Hook<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Hook" } else { "no hook" })
     }

@@ -4,9 +4,10 @@
 //! nasty as Kafka where clients can notice. It is a development tool: everything is in memory.
 //! For production there is Apache Kafka.
 //!
-//! It serves ApiVersions, Metadata, Produce, InitProducerId and CreateTopics, one file each. It
-//! shares the codecs of the client's crate and nothing else, so that a fault in the client's
-//! logic cannot hide in it.
+//! It serves ApiVersions, Metadata, Produce, InitProducerId, CreateTopics, DeleteTopics,
+//! DescribeCluster, DescribeConfigs and DescribeTopicPartitions, one file each. It shares the
+//! codecs of the client's crate and nothing else, so that a fault in the client's logic cannot
+//! hide in it.
 //!
 //! # How it is driven
 //!
@@ -53,7 +54,9 @@
 //! - Each replica has its log and its knowledge of producers. A follower has what its leader
 //!   appended at once, after a delay, or when it is told ([`Replication`]); a leader that lacks
 //!   the tail of the one before it cuts that tail off.
-//! - A hook ([`Cluster::set_hook`]) sees every request and says what becomes of it ([`Action`]).
+//! - A hook ([`Cluster::set_hook`]) sees every request and says what becomes of it ([`Action`]);
+//!   requests of tools have their own ([`Cluster::set_admin_hook`]).
+//! - A node is like one of several releases of Kafka ([`Profile`]).
 
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -69,6 +72,10 @@ mod config;
 mod connection;
 mod control;
 mod create_topics;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_topic_partitions;
 mod dispatch;
 mod hooks;
 mod init_producer_id;
@@ -77,8 +84,10 @@ mod metadata;
 mod partition;
 mod produce;
 mod producer_state;
+mod profile;
 mod random;
 mod request;
+mod settings;
 #[cfg(feature = "tcp")]
 mod tcp;
 #[cfg(test)]
@@ -94,6 +103,7 @@ pub use create_topics::NewTopic;
 pub use hooks::{Action, Fired, Seen, Silence};
 pub use log::{Log, LogRecord, StoredBatch};
 pub use producer_state::{Claim, Producer, Reload, Remembered, WINDOW};
+pub use profile::{NoSuchProfile, Profile};
 pub use request::Request;
 #[cfg(feature = "tcp")]
 pub use tcp::Server;

@@ -9,6 +9,7 @@ use ottla::message::{Api, ErrorCode, broker};
 use crate::cluster::Cluster;
 use crate::config::AutoCreate;
 use crate::create_topics::{self, NewTopic};
+use crate::profile::Profile;
 use crate::request::Asking;
 use crate::topic::{self, TopicId, is_internal, is_legal_name};
 
@@ -31,7 +32,9 @@ pub(crate) fn handle(cluster: &mut Cluster, asking: &Asking, request: &Request<'
         code => code,
     };
     let wanted = match (&request.topics, error) {
-        (Some(topics), None) => want(cluster, topics, request.allow_auto_topic_creation),
+        (Some(topics), None) => {
+            want(cluster, asking.profile, topics, request.allow_auto_topic_creation)
+        }
         (Some(topics), Some(_)) => topics.iter().map(as_asked).collect(),
         (None, _) => all(cluster),
     };
@@ -64,7 +67,12 @@ fn all(cluster: &Cluster) -> Vec<Wanted> {
 }
 
 /// Makes topics where that is allowed, and says what to tell of which.
-fn want(cluster: &mut Cluster, topics: &[RequestTopic<'_>], may_create: bool) -> Vec<Wanted> {
+fn want(
+    cluster: &mut Cluster,
+    profile: Profile,
+    topics: &[RequestTopic<'_>],
+    may_create: bool,
+) -> Vec<Wanted> {
     let auto_create = if may_create { cluster.config().auto_create } else { AutoCreate::No };
     let mut wanted = Vec::new();
     for topic in topics {
@@ -79,8 +87,12 @@ fn want(cluster: &mut Cluster, topics: &[RequestTopic<'_>], may_create: bool) ->
             wanted.push(Wanted::Name(name));
             continue;
         }
-        wanted.push(match create_topics::create(cluster, &NewTopic::with_defaults(&name), false) {
+        let new = NewTopic::with_defaults(&name);
+        wanted.push(match create_topics::create(cluster, profile, &new, false) {
             Ok(_) if auto_create == AutoCreate::AtOnce => Wanted::Name(name),
+            Ok(_) if profile.shows_new_topics_without_leader() => {
+                Wanted::Failed(name, ErrorCode::LEADER_NOT_AVAILABLE)
+            }
             Ok(_) => Wanted::Failed(name, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
             Err((code, _)) => Wanted::Failed(name, code),
         });
@@ -156,12 +168,17 @@ fn topic_answer<'a>(cluster: &'a Cluster, asking: &Asking, wanted: &'a Wanted) -
     }
 }
 
-fn partitions(cluster: &Cluster, asking: &Asking, topic: &topic::Topic) -> Vec<Partition> {
+/// The partitions of a topic by the addresses of the client's listener.
+pub(crate) fn partitions(
+    cluster: &Cluster,
+    asking: &Asking,
+    topic: &topic::Topic,
+) -> Vec<Partition> {
     let partition = |(index, partition): (i32, &crate::partition::Partition)| {
         let error = match partition.leader {
             None => ErrorCode::LEADER_NOT_AVAILABLE,
             Some(id) if cluster.address(id, asking.listener).is_some() => ErrorCode::NONE,
-            Some(_) if asking.version >= 6 => LISTENER_NOT_FOUND,
+            Some(_) if asking.knows_listeners() => LISTENER_NOT_FOUND,
             Some(_) => ErrorCode::LEADER_NOT_AVAILABLE,
         };
         let replicas = &partition.replicas;

@@ -10,7 +10,7 @@ use ottla::record::layout;
 
 use crate::batch::{self, Rejection};
 use crate::cluster::Cluster;
-use crate::producer_state::Verdict;
+use crate::producer_state::{Claim, Verdict};
 use crate::request::Asking;
 use crate::topic::{TopicId, is_internal};
 
@@ -66,8 +66,13 @@ pub(crate) fn handle(cluster: &mut Cluster, asking: &Asking, request: &Request<'
                 Some(code) => Err(Rejection::new(code)),
                 None => append(cluster, asking, request.acks, name, index, records),
             };
-            entries.push(result.unwrap_or_else(|rejection| {
+            entries.push(result.unwrap_or_else(|mut rejection| {
                 cluster.counters.refused += 1;
+                if rejection.code == ErrorCode::INVALID_RECORD
+                    && !asking.profile.has_invalid_record()
+                {
+                    rejection.code = ErrorCode::CORRUPT_MESSAGE;
+                }
                 refusal(index, rejection)
             }));
         }
@@ -127,7 +132,7 @@ fn append(
     records: Option<&[u8]>,
 ) -> Result<Entry, Rejection> {
     let unknown = Rejection::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-    let name = std::str::from_utf8(name).map_err(|_| unknown.clone())?;
+    let name = named(cluster, asking.version, name).map_err(Rejection::new)?;
     let topic = cluster.topics.get(name).ok_or_else(|| unknown.clone())?;
     let place = usize::try_from(index).map_err(|_| unknown.clone())?;
     let partition = topic.partitions.get(place).ok_or(unknown)?;
@@ -151,8 +156,17 @@ fn append(
     }
     let checked = batch::check(bytes, &topic.config, cluster.wall_clock())?;
     let leader_epoch = partition.leader_epoch;
+    // Where nothing is known of the producer of a batch, and it does not begin at 0.
+    let is_lost = |claim: &Claim| {
+        let is_unknown = replica.producers.get(claim.producer_id).is_none();
+        let trusted = asking.profile.trusts_unknown_producers() || claim.producer_id < 0;
+        is_unknown && claim.first != 0 && !trusted
+    };
     let (base_offset, last_offset, timestamp, stored) =
         match replica.producers.check(&checked.claim) {
+            Verdict::Append if is_lost(&checked.claim) => {
+                return Err(Rejection::new(ErrorCode::UNKNOWN_PRODUCER_ID));
+            }
             Verdict::Refuse(code) => return Err(Rejection::new(code)),
             Verdict::Duplicate(b) => (b.base_offset, b.last_offset, b.timestamp, None),
             Verdict::Append => {
@@ -179,6 +193,15 @@ fn append(
     }
     let wait = (acks == ACKS_ALL).then_some(Wait { topic, leader_epoch, required });
     Ok(Entry { answer, records: Vec::new(), text: None, appended: true, wait })
+}
+
+/// The name of a topic that stands in a request by its name, or from version 13 on by its id.
+fn named<'a>(cluster: &'a Cluster, version: i16, given: &'a [u8]) -> Result<&'a str, ErrorCode> {
+    if version < 13 {
+        return std::str::from_utf8(given).map_err(|_| ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    }
+    let id = TopicId::try_from(given).ok();
+    id.and_then(|id| cluster.topics.name_of(id)).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)
 }
 
 fn enough(in_sync: usize, min_in_sync: i32) -> bool {
@@ -228,7 +251,7 @@ impl Held {
                     cluster.counters.doubtful += 1;
                 }
                 let leader = if error == ErrorCode::NOT_LEADER_OR_FOLLOWER {
-                    hint(cluster, &name, entry.answer.index)
+                    hint(cluster, asking.version, &name, entry.answer.index)
                 } else {
                     None
                 };
@@ -278,8 +301,8 @@ fn outcome(cluster: &Cluster, node: i32, index: i32, wait: Wait) -> Option<Error
 }
 
 /// Who leads a partition instead. KIP-951.
-fn hint(cluster: &Cluster, name: &[u8], index: i32) -> Option<(i32, i32)> {
-    let topic = cluster.topics.get(std::str::from_utf8(name).ok()?)?;
+fn hint(cluster: &Cluster, version: i16, name: &[u8], index: i32) -> Option<(i32, i32)> {
+    let topic = cluster.topics.get(named(cluster, version, name).ok()?)?;
     let partition = topic.partitions.get(usize::try_from(index).ok()?)?;
     Some((partition.leader?, partition.leader_epoch))
 }

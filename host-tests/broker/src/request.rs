@@ -2,11 +2,13 @@
 
 use ottla::error::Fault;
 use ottla::message::{
-    Api, ErrorCode, Versions, api_versions, create_topics, init_producer_id, metadata, produce,
+    AdminApi, AnyApi, Api, ErrorCode, api_versions, create_topics, delete_topics, describe_cluster,
+    describe_configs, describe_topic_partitions, init_producer_id, metadata, produce,
 };
 
 use crate::connection::Connection;
 use crate::hooks::Silence;
+use crate::profile::Profile;
 
 /// A decoded request.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,10 +23,25 @@ pub enum Request<'a> {
     CreateTopics(create_topics::broker::Request<'a>),
     /// Key 22.
     InitProducerId(init_producer_id::broker::Request<'a>),
+    /// Key 20.
+    DeleteTopics(delete_topics::broker::Request<'a>),
+    /// Key 32.
+    DescribeConfigs(describe_configs::broker::Request<'a>),
+    /// Key 60.
+    DescribeCluster(describe_cluster::broker::Request),
+    /// Key 75.
+    DescribeTopicPartitions(describe_topic_partitions::broker::Request<'a>),
 }
 
 impl<'a> Request<'a> {
-    pub(crate) fn read(api: Api, version: i16, body: &'a [u8]) -> Result<Self, Fault> {
+    pub(crate) fn read(api: AnyApi, version: i16, body: &'a [u8]) -> Result<Self, Fault> {
+        Ok(match api {
+            AnyApi::Client(api) => Self::read_client(api, version, body)?,
+            AnyApi::Admin(api) => Self::read_admin(api, version, body)?,
+        })
+    }
+
+    fn read_client(api: Api, version: i16, body: &'a [u8]) -> Result<Self, Fault> {
         Ok(match api {
             Api::Produce => Self::Produce(produce::broker::Request::read(body, version)?),
             Api::Metadata => Self::Metadata(metadata::broker::Request::read(body, version)?),
@@ -39,25 +56,23 @@ impl<'a> Request<'a> {
             }
         })
     }
-}
 
-/// The versions that are listed. Of Produce those from 3 on are served: many released versions of
-/// librdkafka compress only where version 0 is listed, and none of them uses it.
-pub(crate) const fn listed(api: Api) -> Versions {
-    match api {
-        Api::Produce => Versions { min: 0, max: 12 },
-        Api::Metadata => Versions { min: 0, max: 13 },
-        Api::ApiVersions => Versions { min: 0, max: 5 },
-        Api::CreateTopics => Versions { min: 2, max: 7 },
-        Api::InitProducerId => Versions { min: 0, max: 5 },
+    fn read_admin(api: AdminApi, version: i16, body: &'a [u8]) -> Result<Self, Fault> {
+        Ok(match api {
+            AdminApi::DeleteTopics => {
+                Self::DeleteTopics(delete_topics::broker::Request::read(body, version)?)
+            }
+            AdminApi::DescribeConfigs => {
+                Self::DescribeConfigs(describe_configs::broker::Request::read(body, version)?)
+            }
+            AdminApi::DescribeCluster => {
+                Self::DescribeCluster(describe_cluster::broker::Request::read(body, version)?)
+            }
+            AdminApi::DescribeTopicPartitions => Self::DescribeTopicPartitions(
+                describe_topic_partitions::broker::Request::read(body)?,
+            ),
+        })
     }
-}
-
-/// Whether requests of `api` in `version` are served.
-pub(crate) const fn is_served(api: Api, version: i16) -> bool {
-    let Versions { min, max } = listed(api);
-    let min = if matches!(api, Api::Produce) { 3 } else { min };
-    min <= version && version <= max
 }
 
 /// A request's header, and where it came in.
@@ -65,8 +80,10 @@ pub(crate) const fn is_served(api: Api, version: i16) -> bool {
 pub(crate) struct Asking {
     pub(crate) node: i32,
     pub(crate) listener: usize,
+    /// Which Kafka the node is like.
+    pub(crate) profile: Profile,
     pub(crate) connection: Connection,
-    pub(crate) api: Api,
+    pub(crate) api: AnyApi,
     pub(crate) version: i16,
     pub(crate) correlation: i32,
     /// The client calls itself as Kafka's own administration does.
@@ -79,6 +96,14 @@ pub(crate) struct Asking {
     pub(crate) delay: u64,
     /// What the client sees instead of an answer.
     pub(crate) silence: Option<Silence>,
+}
+
+impl Asking {
+    /// A partition whose leader has no address for the client's listener has a code of its own
+    /// from Metadata 6 on.
+    pub(crate) const fn knows_listeners(&self) -> bool {
+        self.api.key() != Api::Metadata.key() || self.version >= 6
+    }
 }
 
 /// An answer that the hook wants.

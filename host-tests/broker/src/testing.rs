@@ -2,8 +2,11 @@
 
 use ottla::Record;
 use ottla::message::broker::RequestHeader;
-use ottla::message::{Api, ErrorCode, Step};
-use ottla::message::{api_versions, create_topics, init_producer_id, metadata, produce};
+use ottla::message::{AdminApi, AnyApi, Api, ErrorCode, Step};
+use ottla::message::{
+    api_versions, create_topics, delete_topics, describe_cluster, describe_configs,
+    describe_topic_partitions, init_producer_id, metadata, produce,
+};
 use ottla::record::{builder, size};
 use ottla::wire::input::{Frame, Input};
 use ottla::wire::write::Put;
@@ -107,10 +110,11 @@ impl Client {
     /// The body of what is answered at once.
     pub(crate) fn ask(
         &mut self,
-        api: Api,
+        api: impl Into<AnyApi>,
         version: i16,
         body: impl FnOnce(&mut Vec<u8>),
     ) -> Vec<u8> {
+        let api = api.into();
         match self.request(api.key(), version, 77, body) {
             Told::Answer(frame) => answer_body(api, version, &frame),
             other => panic!("{other:?}"),
@@ -163,6 +167,110 @@ impl Client {
             })
         });
         topics
+    }
+
+    /// Answers of DeleteTopics: name, id, code.
+    pub(crate) fn delete_topics(
+        &mut self,
+        version: i16,
+        body: impl FnOnce(&mut Vec<u8>),
+    ) -> Vec<(String, [u8; 16], i16)> {
+        let body = self.ask(AdminApi::DeleteTopics, version, body);
+        let (mut cursor, mut topics) = (delete_topics::Answer::default(), Vec::new());
+        read(&body, |input| {
+            let step = cursor.next(version, input)?;
+            if let Step::Item(delete_topics::Item::Topic { name, id, error }) = step {
+                topics.push((text(name), id, error.0));
+            }
+            Ok(passed(step))
+        });
+        topics
+    }
+
+    /// Answers of DescribeCluster, one line each; success is passed over.
+    pub(crate) fn describe_cluster(
+        &mut self,
+        version: i16,
+        body: impl FnOnce(&mut Vec<u8>),
+    ) -> Vec<String> {
+        use describe_cluster::Item;
+        let body = self.ask(AdminApi::DescribeCluster, version, body);
+        let (mut cursor, mut lines) = (describe_cluster::Answer::default(), Vec::new());
+        read(&body, |input| {
+            let step = cursor.next(version, input)?;
+            match step {
+                Step::Item(Item::Error(code)) if !code.is_success() => {
+                    lines.push(format!("error {}", code.0));
+                }
+                Step::Item(Item::Cluster { id, controller }) => {
+                    lines.push(format!("cluster {} {controller}", text(id)));
+                }
+                Step::Item(Item::Broker { id, host, port }) => {
+                    lines.push(format!("broker {id} {}:{port}", text(host)));
+                }
+                _ => {}
+            }
+            Ok(passed(step))
+        });
+        lines
+    }
+
+    /// Answers of DescribeConfigs, one line each.
+    pub(crate) fn describe_configs(
+        &mut self,
+        version: i16,
+        body: impl FnOnce(&mut Vec<u8>),
+    ) -> Vec<String> {
+        use describe_configs::Item;
+        let body = self.ask(AdminApi::DescribeConfigs, version, body);
+        let (mut cursor, mut lines) = (describe_configs::Answer::default(), Vec::new());
+        let mut error = ErrorCode::NONE;
+        read(&body, |input| {
+            let step = cursor.next(version, input)?;
+            match step {
+                Step::Item(Item::Error(code)) => error = code,
+                Step::Item(Item::Resource { kind, name }) => {
+                    lines.push(format!("resource {kind} {} {}", text(name), error.0));
+                }
+                Step::Item(Item::Setting(name)) => lines.push(format!("{} = ", text(name))),
+                Step::Item(Item::Value(part)) => lines.last_mut().unwrap().push_str(&text(part)),
+                Step::Item(Item::About { source, read_only, .. }) => {
+                    let read_only = if read_only { ", read only" } else { "" };
+                    lines.last_mut().unwrap().push_str(&format!(" from {source}{read_only}"));
+                }
+                _ => {}
+            }
+            Ok(passed(step))
+        });
+        lines
+    }
+
+    /// Answers of DescribeTopicPartitions, one line each.
+    pub(crate) fn describe_topic_partitions(
+        &mut self,
+        body: impl FnOnce(&mut Vec<u8>),
+    ) -> Vec<String> {
+        use describe_topic_partitions::Item;
+        let body = self.ask(AdminApi::DescribeTopicPartitions, 0, body);
+        let (mut cursor, mut lines) = (describe_topic_partitions::Answer::default(), Vec::new());
+        read(&body, |input| {
+            let step = cursor.next(input)?;
+            if let Step::Item(item) = step {
+                lines.push(match item {
+                    Item::Throttle(ms) => format!("throttle {ms}"),
+                    Item::Topic { error, name, id } => {
+                        let has_id = if id == [0; 16] { "" } else { " id" };
+                        format!("topic {} {}{has_id}", text(name), error.0)
+                    }
+                    Item::Partition { error, index, leader, leader_epoch } => {
+                        format!("partition {index} {} {leader}@{leader_epoch}", error.0)
+                    }
+                    Item::Next { topic, partition } => format!("next {} {partition}", text(topic)),
+                });
+            }
+            Ok(passed(step))
+        });
+        lines
     }
 
     /// Answers of Metadata, one line each.
@@ -240,7 +348,7 @@ pub(crate) fn request(
     frame.int16(version);
     frame.int32(correlation);
     frame.string(b"test", false);
-    frame.no_tags(Api::of_key(key).is_some_and(|api| api.is_flexible(version)));
+    frame.no_tags(AnyApi::of_key(key).is_some_and(|api| api.is_flexible(version)));
     body(&mut frame);
     let size = frame.len() as u32 - 4;
     frame[..4].copy_from_slice(&size.to_be_bytes());
@@ -270,7 +378,7 @@ pub(crate) fn produce_request(
     })
 }
 
-fn answer_body(api: Api, version: i16, frame: &[u8]) -> Vec<u8> {
+fn answer_body(api: AnyApi, version: i16, frame: &[u8]) -> Vec<u8> {
     assert_eq!(frame[..4], (frame.len() as u32 - 4).to_be_bytes());
     assert_eq!(frame[4..8], 77_i32.to_be_bytes(), "the correlation id");
     frame[8 + usize::from(api.has_answer_tags(version))..].to_vec()
@@ -293,6 +401,15 @@ fn read(
     }
 }
 
+/// The step without what it yields.
+fn passed<T>(step: Step<T>) -> Step<()> {
+    match step {
+        Step::Item(_) => Step::Item(()),
+        Step::More => Step::More,
+        Step::End => Step::End,
+    }
+}
+
 fn keep<T>(step: Step<T>, items: &mut Vec<T>) -> Step<()> {
     match step {
         Step::Item(item) => {
@@ -306,7 +423,7 @@ fn keep<T>(step: Step<T>, items: &mut Vec<T>) -> Step<()> {
 
 /// Reads the answer to a Produce request.
 pub(crate) fn read_produced(version: i16, frame: &[u8]) -> Vec<Produced> {
-    let body = answer_body(Api::Produce, version, frame);
+    let body = answer_body(Api::Produce.into(), version, frame);
     let (mut cursor, mut topic) = (produce::Answer::default(), String::new());
     let mut answers: Vec<Produced> = Vec::new();
     read(&body, |input| {

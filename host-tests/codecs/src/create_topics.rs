@@ -6,7 +6,7 @@ use kafka_protocol::messages::create_topics_request as request;
 use kafka_protocol::messages::create_topics_response as response;
 use kafka_protocol::messages::{BrokerId, CreateTopicsRequest, CreateTopicsResponse};
 use ottla::error::Fault;
-use ottla::message::create_topics::broker::{Request, RequestTopic, Topic, write};
+use ottla::message::create_topics::broker::{Request, RequestTopic, Setting, Topic, write};
 use ottla::message::create_topics::{self as codec, NewTopic};
 use ottla::message::{AnyApi, Api, ErrorCode, Step};
 use ottla::wire::input::Input;
@@ -60,8 +60,17 @@ pub fn their_answer_with_throttle(
     extras: Extras,
 ) -> Vec<u8> {
     let tags = extras.tags();
-    let configs = || {
-        vec![
+    let own = |setting: &Setting| {
+        response::CreatableTopicConfigs::default()
+            .with_name(theirs::text(&setting.name))
+            .with_value(theirs::nullable_text(setting.value.as_deref()))
+            .with_read_only(setting.read_only)
+            .with_config_source(setting.source)
+            .with_is_sensitive(setting.sensitive)
+            .with_unknown_tagged_fields(tags.clone())
+    };
+    let more = || {
+        [
             response::CreatableTopicConfigs::default()
                 .with_name(theirs::text("retention.ms"))
                 .with_value(None)
@@ -84,8 +93,13 @@ pub fn their_answer_with_throttle(
             .with_num_partitions(topic.partitions)
             .with_replication_factor(topic.replication)
             .with_unknown_tagged_fields(tags.clone());
-        if version >= 5 && extras == Extras::All {
-            message = message.with_configs(Some(configs())).with_topic_config_error_code(29);
+        if version >= 5 {
+            let mut configs: Vec<_> = topic.settings.iter().map(own).collect();
+            if extras == Extras::All {
+                configs.extend(more());
+                message = message.with_topic_config_error_code(29);
+            }
+            message = message.with_configs(Some(configs));
         }
         message
     });
@@ -119,15 +133,26 @@ impl Answers for CreateTopics {
 
     fn answers() -> BoxedStrategy<Vec<Topic>> {
         let text = option::of(draw::text().prop_map(String::from));
-        let counts = (any::<i32>(), any::<i16>());
-        let topic = (draw::topic_name(), draw::uuid(), draw::error(), text, counts).prop_map(
-            |(name, id, error, text, (partitions, replication))| Topic {
+        let value = option::of(draw::text().prop_map(String::from));
+        let setting = (draw::text(), value, any::<bool>(), any::<i8>(), any::<bool>()).prop_map(
+            |(name, value, read_only, source, sensitive)| Setting {
+                name: name.into(),
+                value,
+                read_only,
+                source,
+                sensitive,
+            },
+        );
+        let made = (any::<i32>(), any::<i16>(), vec(setting, 0..3));
+        let topic = (draw::topic_name(), draw::uuid(), draw::error(), text, made).prop_map(
+            |(name, id, error, text, (partitions, replication, settings))| Topic {
                 name: name.into(),
                 id,
                 error,
                 text,
                 partitions,
                 replication,
+                settings,
             },
         );
         vec(topic, 0..5).boxed()

@@ -21,6 +21,7 @@ fn throttling_is_for_the_client_from_version_3_on() {
         text: Some("later".into()),
         partitions: 1,
         replication: 1,
+        settings: Vec::new(),
     };
     for version in CreateTopics::VERSIONS {
         for (throttle_ms, waits) in [(250, version >= 3), (0, false), (-1, false)] {
@@ -44,6 +45,7 @@ fn the_smallest_elements_are_read() {
         text: None,
         partitions: 1,
         replication: 1,
+        settings: Vec::new(),
     };
     for version in CreateTopics::VERSIONS {
         let topics = vec![topic.clone(); 100];

@@ -1,5 +1,5 @@
 use crate::testing::{Client, NONE, T, Told, batch, plain, produce_request};
-use crate::{Closed, Config, Impossible, NewTopic, Reload, Replication, UpTo};
+use crate::{Closed, Config, Impossible, NewTopic, Profile, Reload, Replication, UpTo};
 
 fn replicated(replication: Replication) -> Client {
     let mut client = Client::with(Config { replication, ..Config::new(3) });
@@ -237,4 +237,24 @@ fn the_time_of_day_goes_on_from_what_it_is_set_to() {
     client.cluster.set_wall_clock(client.now, 77);
     client.pass(2);
     assert_eq!(client.cluster.wall_clock(), 79);
+}
+
+#[test]
+fn a_node_is_upgraded_and_its_connections_end() {
+    let mut client = Client::with(Config { profile: Profile::V2_1, ..Config::new(2) });
+    let first = client.connection;
+    client.reconnect(2);
+    client.cluster.set_profile(0, 1, Profile::V4_1).unwrap();
+    assert_eq!(client.closed(), None, "the other node stays");
+    assert_eq!(
+        (client.cluster.profile(1), client.cluster.profile(2)),
+        (Profile::V4_1, Profile::V2_1)
+    );
+    client.connection = first;
+    assert_eq!(client.closed(), Some(Closed::NodeDown));
+    client.reconnect(1);
+    let highest = client.api_versions(0, |_| {}).len();
+    client.reconnect(2);
+    assert!(highest > client.api_versions(0, |_| {}).len(), "each lists its own");
+    assert_eq!(client.cluster.set_profile(0, 3, Profile::V4_1), Err(Impossible::NoSuchNode));
 }

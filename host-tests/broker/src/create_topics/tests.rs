@@ -1,8 +1,9 @@
+use ottla::message::Api;
 use ottla::message::create_topics::{NewTopic as Wanted, request};
 use ottla::wire::write::Put;
 
 use crate::testing::Client;
-use crate::{Config, NewTopic};
+use crate::{Config, NewTopic, Profile};
 
 fn ask(client: &mut Client, name: &str, partitions: i32, replication: i16) -> i16 {
     let topics = [Wanted { name, partitions, replication, configs: &[] }];
@@ -60,6 +61,32 @@ fn defaults_are_the_clusters() {
     assert_eq!(ask(&mut client, "new", -1, -1), 0);
     assert_eq!(client.cluster.partition_count("new"), 3);
     assert_eq!(client.cluster.in_sync("new", 0), [1, 2]);
+}
+
+/// KIP-464.
+#[test]
+fn defaults_are_not_for_clients_of_2_1() {
+    for profile in [Profile::V2_1, Profile::V2_4] {
+        let mut client = Client::with(Config { profile, ..Config::new(1) });
+        for (partitions, replication, code) in [(-1, 1, 37), (1, -1, 38)] {
+            let name = format!("t{code}");
+            let topics = [Wanted { name: &name, partitions, replication, configs: &[] }];
+            let told = client.create_topics(3, |out| request(out, 3, &topics, 1_000));
+            assert_eq!(told[0].2, if profile == Profile::V2_1 { code } else { 0 }, "{profile}");
+        }
+    }
+}
+
+/// By the bytes, as the client's direction passes them over. KIP-525.
+#[test]
+fn the_settings_of_a_new_topic_are_told() {
+    let mut client = Client::new();
+    let configs = &[("retention.ms", "1000")];
+    let topics = [Wanted { name: "new", partitions: 1, replication: 1, configs }];
+    let body = client.ask(Api::CreateTopics, 5, |out| request(out, 5, &topics, 1_000));
+    let has = |part: &[u8]| body.windows(part.len()).any(|window| window == part);
+    assert!(has(b"\x0dretention.ms\x051000\x00\x01\x00\x00"), "from the topic");
+    assert!(has(b"\x10retention.bytes\x03-1\x00\x05\x00\x00"), "by default");
 }
 
 #[test]

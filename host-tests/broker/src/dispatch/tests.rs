@@ -43,7 +43,9 @@ fn malformed_2_apis_and_versions_that_are_not_served() {
         (-1, 0, Closed::UnknownApi(-1)),
         (999, 0, Closed::UnknownApi(999)),
         (0, 2, Closed::UnsupportedVersion(0, 2)),
-        (0, 13, Closed::UnsupportedVersion(0, 13)),
+        (0, 14, Closed::UnsupportedVersion(0, 14)),
+        (20, 0, Closed::UnsupportedVersion(20, 0)),
+        (75, 1, Closed::UnsupportedVersion(75, 1)),
         (3, 14, Closed::UnsupportedVersion(3, 14)),
         (3, -1, Closed::UnsupportedVersion(3, -1)),
         (19, 1, Closed::UnsupportedVersion(19, 1)),
@@ -135,6 +137,12 @@ fn no_bytes_break_a_cluster() {
         request(19, 7, 1, |out| out.raw(&[1, 0, 0, 0, 9, 0, 0])),
         request(18, 3, 1, |out| out.raw(&[2, b'a', 2, b'1', 0])),
         request(22, 5, 1, |out| init_producer_id::request(out, 5)),
+        request(20, 6, 1, |out| out.raw(&[2, 2, b't', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
+        request(32, 4, 1, |out| out.raw(&[2, 2, 2, b't', 0, 0, 1, 1, 0])),
+        request(60, 2, 1, |out| out.raw(&[1, 1, 1, 0])),
+        request(75, 0, 1, |out| {
+            out.raw(&[2, 2, b't', 0, 0, 0, 0, 9, 1, 2, b't', 0, 0, 0, 0, 0, 0])
+        }),
     ];
     let mut client = Client::new();
     for round in 0..20_000 {
@@ -147,6 +155,9 @@ fn no_bytes_break_a_cluster() {
         while let Told::Answer(_) = client.told() {}
         client.cluster.disconnect(client.now, client.connection);
         client.reconnect(1);
+        if client.cluster.topic_id("t").is_none() {
+            client.cluster.create_topic(&crate::NewTopic::new("t", 2, 1)).unwrap();
+        }
     }
     assert_eq!(client.cluster.connection_count(), 1);
     assert!(client.cluster.counters().requests > 1_000);

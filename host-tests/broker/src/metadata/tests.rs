@@ -2,7 +2,7 @@ use ottla::message::metadata::{request_end, request_start, request_topic};
 use ottla::wire::write::Put;
 
 use crate::testing::{Client, Told, request};
-use crate::{Address, AutoCreate, Closed, Config, NewTopic, Node};
+use crate::{Address, AutoCreate, Closed, Config, NewTopic, Node, Profile};
 
 fn by_name(client: &mut Client, version: i16, names: &[&str], create: bool) -> Vec<String> {
     client.metadata(version, |out| {
@@ -78,6 +78,20 @@ fn topics_are_made_when_all_allow_it() {
     }
     // Below version 4 nobody can forbid it.
     assert_eq!(by_name(&mut Client::new(), 3, &["new"], false)[1], "topic new 0");
+}
+
+/// ZooKeeper's brokers said that a topic had no leader yet.
+#[test]
+fn a_topic_that_is_being_made_is_answered_5_by_older_brokers() {
+    for profile in Profile::ALL {
+        let auto_create = AutoCreate::ForNextTime;
+        let mut client = Client::with(Config { auto_create, profile, ..Config::new(1) });
+        let code = if profile < Profile::V3_9 { 5 } else { 3 };
+        for code in [code, 0] {
+            let lines = by_name(&mut client, 7, &["new"], true);
+            assert_eq!(lines[1], format!("topic new {code}"), "{profile}");
+        }
+    }
 }
 
 #[test]

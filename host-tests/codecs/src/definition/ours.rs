@@ -65,6 +65,13 @@ impl Defined for ApiVersions {
 
 impl Defined for CreateTopics {
     fn answer(value: &Value) -> Vec<create_topics::broker::Topic> {
+        let setting = |config: &Value| create_topics::broker::Setting {
+            name: config.field("Name").text().to_owned(),
+            value: config.field("Value").nullable_text().map(String::from),
+            read_only: config.field("ReadOnly").boolean(),
+            source: config.field("ConfigSource").int16().try_into().expect("8 bits"),
+            sensitive: config.field("IsSensitive").boolean(),
+        };
         value.field("Topics").list(|topic| create_topics::broker::Topic {
             name: topic.field("Name").bytes().to_vec(),
             id: topic.field("TopicId").uuid(),
@@ -72,6 +79,10 @@ impl Defined for CreateTopics {
             text: topic.field("ErrorMessage").nullable_text().map(String::from),
             partitions: topic.field("NumPartitions").int32(),
             replication: topic.field("ReplicationFactor").int16(),
+            settings: match topic.field("Configs") {
+                Value::Null => Vec::new(),
+                configs => configs.list(setting),
+            },
         })
     }
 

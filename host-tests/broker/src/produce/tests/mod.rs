@@ -1,6 +1,8 @@
-//! What becomes of batches: [`checks`] before the append, and [`waiting`] after it.
+//! What becomes of batches: [`checks`] before the append, and [`waiting`] after it; [`releases`]:
+//! what versions and older brokers do differently.
 
 mod checks;
+mod releases;
 mod waiting;
 
 use crate::testing::{Client, Produced, produce_request};
