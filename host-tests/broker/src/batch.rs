@@ -18,15 +18,18 @@ pub(crate) struct Rejection {
     pub(crate) code: ErrorCode,
     pub(crate) text: Option<String>,
     pub(crate) records: Vec<RecordError>,
+    /// Where the log begins, or -1: what is wrong with a sequence is told with it, so that the
+    /// client can see whether its last records were removed.
+    pub(crate) log_start: i64,
 }
 
 impl Rejection {
     pub(crate) const fn new(code: ErrorCode) -> Self {
-        Self { code, text: None, records: Vec::new() }
+        Self { code, text: None, records: Vec::new(), log_start: -1 }
     }
 
     pub(crate) fn because(code: ErrorCode, text: &str) -> Self {
-        Self { code, text: Some(text.to_string()), records: Vec::new() }
+        Self { text: Some(text.to_string()), ..Self::new(code) }
     }
 }
 
@@ -206,7 +209,8 @@ fn check_records(batch: &Batch<'_>, times: &Times<'_>) -> Result<i64, Rejection>
         ErrorCode::INVALID_RECORD
     };
     let text = Some("one or more records have been rejected".to_string());
-    Err(Rejection { code, text, records: faults.into_iter().map(|(_, record)| record).collect() })
+    let records = faults.into_iter().map(|(_, record)| record).collect();
+    Err(Rejection { text, records, ..Rejection::new(code) })
 }
 
 fn in_range(timestamp: i64, config: &TopicConfig, wall_clock: i64) -> bool {

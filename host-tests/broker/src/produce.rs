@@ -113,7 +113,7 @@ fn refusal(index: i32, rejection: Rejection) -> Entry {
             error: rejection.code,
             base_offset: -1,
             log_append_time: -1,
-            log_start: -1,
+            log_start: rejection.log_start,
         },
         records: rejection.records,
         text: rejection.text,
@@ -155,35 +155,37 @@ fn append(
         return Err(Rejection::new(ErrorCode::NOT_ENOUGH_REPLICAS));
     }
     let checked = batch::check(bytes, &topic.config, cluster.wall_clock())?;
-    let leader_epoch = partition.leader_epoch;
+    let (leader_epoch, log_start) = (partition.leader_epoch, replica.log.start());
     // Where nothing is known of the producer of a batch, and it does not begin at 0.
     let is_lost = |claim: &Claim| {
         let is_unknown = replica.producers.get(claim.producer_id).is_none();
         let trusted = asking.profile.trusts_unknown_producers() || claim.producer_id < 0;
         is_unknown && claim.first != 0 && !trusted
     };
-    let (base_offset, last_offset, timestamp, stored) =
-        match replica.producers.check(&checked.claim) {
-            Verdict::Append if is_lost(&checked.claim) => {
-                return Err(Rejection::new(ErrorCode::UNKNOWN_PRODUCER_ID));
+    let (base_offset, last_offset, timestamp, stored) = match replica
+        .producers
+        .check(&checked.claim)
+    {
+        Verdict::Append if is_lost(&checked.claim) => {
+            return Err(Rejection { log_start, ..Rejection::new(ErrorCode::UNKNOWN_PRODUCER_ID) });
+        }
+        Verdict::Refuse(code) => return Err(Rejection { log_start, ..Rejection::new(code) }),
+        Verdict::Duplicate(b) => (b.base_offset, b.last_offset, b.timestamp, None),
+        Verdict::Append => {
+            let segment = usize::try_from(topic.config.segment_bytes).unwrap_or(0);
+            if checked.size() > segment {
+                return Err(Rejection::new(ErrorCode::RECORD_LIST_TOO_LARGE));
             }
-            Verdict::Refuse(code) => return Err(Rejection::new(code)),
-            Verdict::Duplicate(b) => (b.base_offset, b.last_offset, b.timestamp, None),
-            Verdict::Append => {
-                let segment = usize::try_from(topic.config.segment_bytes).unwrap_or(0);
-                if checked.size() > segment {
-                    return Err(Rejection::new(ErrorCode::RECORD_LIST_TOO_LARGE));
-                }
-                let stored = checked.store(replica.log.end(), leader_epoch);
-                (stored.base_offset, stored.last_offset, stored.max_timestamp, Some(stored))
-            }
-        };
+            let stored = checked.store(replica.log.end(), leader_epoch);
+            (stored.base_offset, stored.last_offset, stored.max_timestamp, Some(stored))
+        }
+    };
     let answer = PartitionAnswer {
         index,
         error: ErrorCode::NONE,
         base_offset,
         log_append_time: if topic.config.append_time { timestamp } else { -1 },
-        log_start: replica.log.start(),
+        log_start,
     };
     let topic = topic.id;
     let required = last_offset.saturating_add(1);
