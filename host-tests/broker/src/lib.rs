@@ -106,6 +106,6 @@ pub use producer_state::{Claim, Producer, Reload, Remembered, WINDOW};
 pub use profile::{NoSuchProfile, Profile};
 pub use request::Request;
 #[cfg(feature = "tcp")]
-pub use tcp::Server;
+pub use tcp::{Listener, Server};
 pub use topic::TopicId;
 pub use view::UpTo;

@@ -1,4 +1,4 @@
-//! A cluster on sockets: one listener per node, one task per connection, all on one thread.
+//! A cluster on sockets: a socket per node and listener, a task per connection, all on one thread.
 
 use std::collections::HashMap;
 use std::io;
@@ -22,6 +22,17 @@ const BUFFER: usize = 64 * 1024;
 /// Pause after a failure to accept a connection, such as a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
+/// A listener: where each node is reached in one way.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub struct Listener {
+    /// Where the nodes listen, in their order; those without an address on free ports of the
+    /// loopback interface.
+    pub bind: Vec<SocketAddr>,
+    /// Where they say that they are, in their order; a port of 0 is the one that was bound. Those
+    /// without an address say where they listen.
+    pub advertised: Vec<Address>,
+}
+
 /// A cluster that is served over TCP. It ends when this is dropped.
 ///
 /// A node that was killed still accepts connections, and closes them at once.
@@ -39,7 +50,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
-    addresses: Vec<SocketAddr>,
+    /// By listener and node.
+    addresses: Vec<Vec<SocketAddr>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -69,25 +81,52 @@ impl Server {
     ///
     /// # Errors
     /// What the system says, such as an address in use.
-    pub fn start(mut cluster: Cluster, addresses: &[SocketAddr]) -> io::Result<Self> {
+    pub fn start(cluster: Cluster, addresses: &[SocketAddr]) -> io::Result<Self> {
+        let bind = addresses.to_vec();
+        Self::start_listeners(cluster, &[Listener { bind, advertised: Vec::new() }])
+    }
+
+    /// As [`Server::start`], by several listeners, which become the nodes' first ones. A client is
+    /// told the addresses of the listener that it came by.
+    ///
+    /// # Errors
+    /// What the system says, such as an address in use.
+    pub fn start_listeners(mut cluster: Cluster, listeners: &[Listener]) -> io::Result<Self> {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut bound = Vec::new();
+        let mut sockets = Vec::new();
+        for (index, listener) in listeners.iter().enumerate() {
+            let mut addresses = Vec::new();
+            let mut bind = listener.bind.iter().copied();
+            let mut advertised = listener.advertised.iter().cloned();
+            for node in &mut cluster.config_mut().nodes {
+                let socket = StdListener::bind(bind.next().unwrap_or(any))?;
+                socket.set_nonblocking(true)?;
+                let address = reachable(socket.local_addr()?);
+                let advertised = match advertised.next() {
+                    Some(Address { host, port: 0 }) => Address { host, port: address.port() },
+                    Some(advertised) => advertised,
+                    None => Address { host: address.ip().to_string(), port: address.port() },
+                };
+                match node.listeners.get_mut(index) {
+                    Some(listener) => *listener = advertised,
+                    None => node.listeners.push(advertised),
+                }
+                sockets.push(Bound { node: node.id, listener: index, socket });
+                addresses.push(address);
+            }
+            bound.push(addresses);
+        }
+        Self::serve(cluster, bound, sockets)
+    }
+
+    fn serve(
+        mut cluster: Cluster,
+        addresses: Vec<Vec<SocketAddr>>,
+        sockets: Vec<Bound>,
+    ) -> io::Result<Self> {
         // The runtime lives on its own thread: the caller may be inside of another one, where none
         // may be dropped.
-        let nodes: Vec<i32> = cluster.config().nodes.iter().map(|node| node.id).collect();
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let wanted = addresses.iter().copied().chain(std::iter::repeat(any));
-        let mut bound = Vec::new();
-        let mut listeners = Vec::new();
-        for (node, address) in nodes.into_iter().zip(wanted) {
-            let listener = StdListener::bind(address)?;
-            listener.set_nonblocking(true)?;
-            let address = reachable(listener.local_addr()?);
-            let advertised = Address { host: address.ip().to_string(), port: address.port() };
-            cluster.set_address(node, 0, advertised).map_err(|_| {
-                io::Error::new(io::ErrorKind::InvalidInput, "a node without listener")
-            })?;
-            listeners.push((node, listener));
-            bound.push(address);
-        }
         let of_day = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         cluster.set_wall_clock(0, i64::try_from(of_day.as_millis()).unwrap_or(i64::MAX));
         let shared = Arc::new(Shared {
@@ -99,7 +138,7 @@ impl Server {
         let served = Arc::clone(&shared);
         let (started, ready) = std::sync::mpsc::channel();
         let thread = std::thread::Builder::new().name("ottla-broker".to_string()).spawn(
-            move || match begin(&served, listeners) {
+            move || match begin(&served, sockets) {
                 Ok(runtime) => {
                     let _ = started.send(Ok(()));
                     runtime.block_on(served.stop.notified());
@@ -110,13 +149,19 @@ impl Server {
             },
         )?;
         ready.recv().map_err(|_| io::Error::other("the broker's thread ended"))??;
-        Ok(Self { shared, addresses: bound, thread: Some(thread) })
+        Ok(Self { shared, addresses, thread: Some(thread) })
     }
 
-    /// Where the nodes are reached, in their order.
+    /// Where the nodes are reached by their first listener, in their order.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+        self.addresses_of(0)
+    }
+
+    /// Where the nodes are reached by a listener, in their order; nowhere if there is none.
+    #[must_use]
+    pub fn addresses_of(&self, listener: usize) -> &[SocketAddr] {
+        self.addresses.get(listener).map_or(&[], Vec::as_slice)
     }
 
     /// Looks at the cluster, or changes it; the closure is also given the time. Everything stands
@@ -126,16 +171,20 @@ impl Server {
     }
 }
 
+/// A socket of a node.
+struct Bound {
+    node: i32,
+    listener: usize,
+    socket: StdListener,
+}
+
 /// Starts serving on a runtime of this thread's own.
-fn begin(
-    shared: &Arc<Shared>,
-    listeners: Vec<(i32, StdListener)>,
-) -> io::Result<tokio::runtime::Runtime> {
+fn begin(shared: &Arc<Shared>, sockets: Vec<Bound>) -> io::Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let context = runtime.enter();
-    for (node, listener) in listeners {
-        let listener = TcpListener::from_std(listener)?;
-        runtime.spawn(accept(Arc::clone(shared), node, listener));
+    for Bound { node, listener, socket } in sockets {
+        let socket = TcpListener::from_std(socket)?;
+        runtime.spawn(accept(Arc::clone(shared), node, listener, socket));
     }
     runtime.spawn(keep_time(Arc::clone(shared)));
     drop(context);
@@ -185,8 +234,8 @@ impl Shared {
     }
 
     /// Registers a connection; none if the node does not run.
-    fn connect(&self, node: i32) -> Option<(Connection, Arc<Notify>)> {
-        let connection = self.with(|cluster, now| cluster.connect(now, node))?;
+    fn connect(&self, node: i32, listener: usize) -> Option<(Connection, Arc<Notify>)> {
+        let connection = self.with(|cluster, now| cluster.connect_by(now, node, listener))?;
         let wake = Arc::new(Notify::new());
         // Something may have happened to it in between.
         wake.notify_one();
@@ -232,18 +281,20 @@ async fn keep_time(shared: Arc<Shared>) {
 }
 
 /// Accepts the connections of a node.
-async fn accept(shared: Arc<Shared>, node: i32, listener: TcpListener) {
+async fn accept(shared: Arc<Shared>, node: i32, listener: usize, accepting: TcpListener) {
     loop {
-        match listener.accept().await {
-            Ok((socket, _)) => drop(tokio::spawn(serve(Arc::clone(&shared), node, socket))),
+        match accepting.accept().await {
+            Ok((socket, _)) => {
+                drop(tokio::spawn(serve(Arc::clone(&shared), node, listener, socket)));
+            }
             Err(_) => sleep(ACCEPT_PAUSE).await,
         }
     }
 }
 
 /// Serves a connection until one side ends it.
-async fn serve(shared: Arc<Shared>, node: i32, mut socket: TcpStream) {
-    let Some((connection, wake)) = shared.connect(node) else { return };
+async fn serve(shared: Arc<Shared>, node: i32, listener: usize, mut socket: TcpStream) {
+    let Some((connection, wake)) = shared.connect(node, listener) else { return };
     // Ends of connections are no errors here: clients and tests come and go.
     let _ = exchange(&shared, connection, &wake, &mut socket).await;
     shared.disconnect(connection);

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
-use ottla_broker::{Action, Cluster, Config, Server};
+use ottla_broker::{Action, Address, Cluster, Config, Listener, Server};
 
 fn start(nodes: u8) -> Result<Server> {
     Ok(Server::start(Cluster::new(Config::new(nodes)), &[])?)
@@ -61,6 +61,40 @@ fn nodes_advertise_where_they_are_bound() -> Result<()> {
     }
     expected.extend_from_slice(&[0; 4]);
     ensure!(answer == expected, "{answer:?}");
+    Ok(())
+}
+
+/// The addresses that a Metadata answer of version 0 without topics has.
+fn advertised(socket: &mut TcpStream) -> Result<Vec<String>> {
+    socket.write_all(&request(3, 0, &[0; 4]))?;
+    let frame = answer(socket)?;
+    let mut rest = &frame[8..];
+    let mut addresses = Vec::new();
+    while rest.len() > 4 {
+        let length = usize::from(rest[5]);
+        let host = String::from_utf8(rest[6..6 + length].to_vec())?;
+        let port = u32::from_be_bytes(rest[6 + length..10 + length].try_into()?);
+        addresses.push(format!("{host}:{port}"));
+        rest = &rest[10 + length..];
+    }
+    Ok(addresses)
+}
+
+#[test]
+fn each_listener_tells_its_own_addresses() -> Result<()> {
+    let guest = |port| Address { host: "10.0.2.2".to_string(), port };
+    let named = Listener { bind: Vec::new(), advertised: vec![guest(9_092), guest(0)] };
+    let listeners = [Listener::default(), named];
+    let server = Server::start_listeners(Cluster::new(Config::new(2)), &listeners)?;
+    let plain: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
+    for node in 0..2 {
+        ensure!(advertised(&mut connect(&server, node)?)? == plain);
+        let mut socket = TcpStream::connect(server.addresses_of(1)[node])?;
+        let second = server.addresses_of(1)[1].port();
+        let expected = ["10.0.2.2:9092".to_string(), format!("10.0.2.2:{second}")];
+        ensure!(advertised(&mut socket)? == expected);
+    }
+    ensure!(server.addresses_of(2).is_empty());
     Ok(())
 }
 
