@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use ottla_broker::{Cluster, Config, NewTopic, Server};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use ottla_broker::{Address, Cluster, Config, Listener, NewTopic, Profile, Server};
 
 use crate::{exit, numbers, output};
 
@@ -18,11 +19,24 @@ use crate::{exit, numbers, output};
 #[command(after_help = "Examples:
   ottla dev-broker
   ottla dev-broker --nodes 3 --topic readings:6 --topic audit:1
-  ottla dev-broker --listen 127.0.0.1:0      on a free port, which is printed")]
+  ottla dev-broker --listen 127.0.0.1:0      on a free port, which is printed
+  ottla dev-broker --as 2.8                  as a broker of that release
+  ottla dev-broker --listener 127.0.0.1:9192=10.0.2.2:9192
+      also for a guest that finds this machine under that address")]
 pub(crate) struct DevBroker {
     /// Where the first node listens; the others use the ports after it, or free ones if it is 0
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9092")]
     listen: SocketAddr,
+    /// Where clients are told to find the nodes that --listen serves, if not where they listen
+    #[arg(long, value_name = "HOST")]
+    advertise: Option<String>,
+    /// Listen in one more way, in which clients are told to find the first node at HOST:PORT, and
+    /// the others at the ports after it; repeatable
+    #[arg(long = "listener", value_name = "ADDR=HOST:PORT", value_parser = listener)]
+    listeners: Vec<(SocketAddr, Address)>,
+    /// Be like a broker of this release of Kafka, in versions and in answers
+    #[arg(long = "as", value_name = "RELEASE", default_value_t, value_parser = profile())]
+    profile: Profile,
     /// Number of nodes
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     nodes: u8,
@@ -43,8 +57,16 @@ impl DevBroker {
         output::note(&format!(
             "development broker, {nodes}: all in memory, not for production; Ctrl-C ends it"
         ));
-        if let IpAddr::V4(Ipv4Addr::UNSPECIFIED) = self.listen.ip() {
-            output::note("clients on other machines will not find it: it advertises 127.0.0.1");
+        for (index, (_, advertised)) in (1..).zip(&self.listeners) {
+            let bound = server.addresses_of(index).iter().map(ToString::to_string);
+            let bound = bound.collect::<Vec<_>>().join(",");
+            output::note(&format!("also listening at {bound}, told as {}", advertised.host));
+        }
+        if self.listen.ip() == IpAddr::V4(Ipv4Addr::UNSPECIFIED) && self.advertise.is_none() {
+            output::note(
+                "clients on other machines will not find it: it advertises 127.0.0.1; \
+                 --advertise tells them another host",
+            );
         }
         tokio::signal::ctrl_c().await.context("Ctrl-C cannot be waited for")?;
         let counters = server.with(|cluster, _| cluster.counters());
@@ -59,28 +81,67 @@ impl DevBroker {
 
     fn start(&self) -> anyhow::Result<Server> {
         let replicas = i16::from(self.nodes.min(REPLICAS));
-        let config = Config { default_replication: replicas, ..Config::new(self.nodes) };
+        let profile = self.profile;
+        let config = Config { default_replication: replicas, profile, ..Config::new(self.nodes) };
         let mut cluster = Cluster::new(config);
         for (name, partitions) in &self.topics {
             let made = cluster.create_topic(&NewTopic::new(name, *partitions, replicas));
             made.map_err(|(code, text)| anyhow!("topic {name} cannot be made: {text} ({code})"))?;
         }
-        Server::start(cluster, &self.addresses()?).with_context(|| {
-            format!("{} cannot be listened on; --listen takes another address", self.listen)
+        Server::start_listeners(cluster, &self.ways()?).with_context(|| {
+            let others = self.listeners.iter().map(|(address, _)| format!(", or {address}"));
+            format!(
+                "{}{} cannot be listened on; --listen takes another address",
+                self.listen,
+                others.collect::<String>()
+            )
         })
     }
 
-    /// An address for each node.
-    fn addresses(&self) -> anyhow::Result<Vec<SocketAddr>> {
-        let first = self.listen.port();
-        let port = |n: u8| match first {
-            0 => Some(0),
-            _ => first.checked_add(n.into()),
-        };
-        let address = |n| port(n).map(|port| SocketAddr::new(self.listen.ip(), port));
-        let addresses: Option<Vec<SocketAddr>> = (0..self.nodes).map(address).collect();
-        addresses.ok_or_else(|| anyhow!("there are not {} ports from {first} on", self.nodes))
+    /// The ways in which the nodes are reached.
+    fn ways(&self) -> anyhow::Result<Vec<Listener>> {
+        // Port 0 is the one that was bound.
+        let advertised = self.advertise.iter().map(|host| Address { host: host.clone(), port: 0 });
+        let advertised = advertised.cycle().take(self.nodes.into()).collect();
+        let mut ways = vec![Listener { bind: self.addresses(self.listen)?, advertised }];
+        for (bind, Address { host, port }) in &self.listeners {
+            let address = |port| Address { host: host.clone(), port };
+            let advertised = self.ports(*port)?.into_iter().map(address).collect();
+            ways.push(Listener { bind: self.addresses(*bind)?, advertised });
+        }
+        Ok(ways)
     }
+
+    /// An address for each node.
+    fn addresses(&self, first: SocketAddr) -> anyhow::Result<Vec<SocketAddr>> {
+        let address = |port| SocketAddr::new(first.ip(), port);
+        Ok(self.ports(first.port())?.into_iter().map(address).collect())
+    }
+
+    /// A port for each node; with 0 free ones.
+    fn ports(&self, first: u16) -> anyhow::Result<Vec<u16>> {
+        let port = |n: u8| if first == 0 { Some(0) } else { first.checked_add(n.into()) };
+        let ports: Option<Vec<u16>> = (0..self.nodes).map(port).collect();
+        ports.ok_or_else(|| anyhow!("there are not {} ports from {first} on", self.nodes))
+    }
+}
+
+/// Reads a release, and offers all in the help.
+fn profile() -> impl TypedValueParser<Value = Profile> {
+    let names = Profile::ALL.map(Profile::name);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Profile>())
+}
+
+fn listener(text: &str) -> Result<(SocketAddr, Address), String> {
+    let parts = text.split_once('=').and_then(|(bind, advertised)| {
+        let (host, port) = advertised.rsplit_once(':')?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let address = Address { host, port: port.parse().ok()? };
+        Some((bind.parse().ok()?, address)).filter(|(_, address)| !address.host.is_empty())
+    });
+    parts.ok_or_else(|| {
+        "it has to be ADDR=HOST:PORT, such as 127.0.0.1:9192=10.0.2.2:9192".to_owned()
+    })
 }
 
 fn topic(text: &str) -> Result<(String, i32), String> {

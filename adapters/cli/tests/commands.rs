@@ -53,6 +53,62 @@ fn the_development_broker_serves_until_it_is_interrupted() {
     child.kill().unwrap();
 }
 
+/// Starts the development broker, and returns it with what it serves at.
+fn dev_broker(arguments: &[&str]) -> (std::process::Child, String) {
+    let common = ["dev-broker", "--listen", "127.0.0.1:0", "--topic", "x:2"];
+    let mut child = ottla(&[&common[..], arguments].concat()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let hosts = line.trim().strip_prefix("bootstrap.servers=").unwrap().to_owned();
+    (child, hosts)
+}
+
+#[test]
+fn records_are_delivered_to_a_broker_like_each_release() {
+    for release in ["2.1", "2.4", "2.8", "3.9", "4.1", "newest"] {
+        let (mut child, hosts) = dev_broker(&["--as", release]);
+        for more in [&[][..], &["-X", "enable.idempotence=false"]] {
+            let arguments = [&["produce", "-b", &hosts, "-t", "x"][..], more].concat();
+            let produced = run_with(&arguments, b"a\nb\n");
+            assert_eq!(produced.status.code(), Some(0), "{release}: {}", errors(&produced));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let output = run(&["dev-broker", "--as", "1.0"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("2.1, 2.4, 2.8, 3.9, 4.1, newest"), "{}", errors(&output));
+}
+
+#[test]
+fn the_address_that_clients_are_told_is_that_of_their_listener() {
+    // A host that nobody can reach: who is told it does not deliver.
+    let (mut child, hosts) = dev_broker(&["--advertise", "no.such.host.invalid"]);
+    let arguments = ["produce", "-b", &hosts, "-t", "x", "-X", "delivery.timeout.ms=1500"];
+    let arguments =
+        [&arguments[..], &["-X", "request.timeout.ms=1000", "-X", "linger.ms=0"]].concat();
+    let produced = run_with(&arguments, b"a\n");
+    assert_ne!(produced.status.code(), Some(0));
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let unreachable = ["--advertise", "no.such.host.invalid"];
+    let second = ["--listener", "127.0.0.1:0=127.0.0.1:0"];
+    let (mut child, _) = dev_broker(&[unreachable, second].concat());
+    let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
+    let address = notes.find_map(|note| {
+        let note = note.unwrap();
+        let at = note.split_once("also listening at ")?.1;
+        Some(at.split(',').next()?.to_owned())
+    });
+    let produced = run_with(&["produce", "-b", &address.unwrap(), "-t", "x"], b"a\n");
+    assert_eq!(produced.status.code(), Some(0), "{}", errors(&produced));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let output = run(&["dev-broker", "--listener", "127.0.0.1:0"]);
+    assert!(errors(&output).contains("ADDR=HOST:PORT"), "{}", errors(&output));
+}
+
 #[test]
 fn an_address_in_use_is_named() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
