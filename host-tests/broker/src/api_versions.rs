@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn every_version_lists_what_is_served() {
+    fn every_version_lists_what_is_served_and_fetch() {
         for version in 0..=5 {
             let mut client = Client::new();
             let items = client.api_versions(version, |out| codec::request(out, version));
@@ -79,6 +79,7 @@ mod tests {
                 versions(&items),
                 [
                     (0, 0, 13),
+                    (1, 4, 18),
                     (3, 0, 13),
                     (18, 0, 5),
                     (19, 2, 7),

@@ -21,7 +21,7 @@ pub enum Profile {
     V2_4,
     /// Kafka 2.8: unknown producers begin where they like (KIP-360), topic ids in Metadata.
     V2_8,
-    /// Kafka 3.9: the last that works with ZooKeeper.
+    /// Kafka 3.9, with KRaft: the last that works with ZooKeeper too.
     V3_9,
     /// Kafka 4.1: old versions are gone, but Produce is listed from 0; topic ids in Produce.
     V4_1,
@@ -29,6 +29,9 @@ pub enum Profile {
     #[default]
     Newest,
 }
+
+/// The key of Fetch.
+const FETCH: i16 = 1;
 
 impl Profile {
     /// All of them, oldest first.
@@ -81,12 +84,27 @@ impl Profile {
         }
     }
 
+    /// The versions of Fetch that are listed, of which none is served: there is no reading here.
+    /// From what stands there librdkafka concludes in which format it may send records: in today's
+    /// only if 4 is listed, and compressed by zstd only if 10 is. A consumer asks for offsets
+    /// first, and says that this broker has no API for that.
+    const fn fetch(self) -> Versions {
+        let (min, max) = match self {
+            Self::V2_1 => (0, 10),
+            Self::V2_4 => (0, 11),
+            Self::V2_8 => (0, 12),
+            Self::V3_9 => (0, 17),
+            Self::V4_1 | Self::Newest => (4, 18),
+        };
+        Versions { min, max }
+    }
+
     /// All that is listed, by key.
     pub(crate) fn list(self) -> Vec<(i16, Versions)> {
         let apis = Api::ALL.into_iter().map(AnyApi::Client);
         let apis = apis.chain(AdminApi::ALL.into_iter().map(AnyApi::Admin));
         let listed = apis.filter_map(|api| Some((api.key(), self.listed(api)?)));
-        let mut list: Vec<_> = listed.collect();
+        let mut list: Vec<_> = listed.chain([(FETCH, self.fetch())]).collect();
         list.sort_unstable_by_key(|(key, _)| *key);
         list
     }
@@ -170,6 +188,7 @@ mod tests {
         let range = |min, max| Some((min, max));
         for (key, ranges) in [
             (0, [range(0, 7), range(0, 8), range(0, 9), range(0, 11), range(0, 13)]),
+            (1, [range(0, 10), range(0, 11), range(0, 12), range(0, 17), range(4, 18)]),
             (3, [range(0, 7), range(0, 9), range(0, 11), range(0, 12), range(0, 13)]),
             (18, [range(0, 2), range(0, 3), range(0, 3), range(0, 4), range(0, 4)]),
             (19, [range(0, 3), range(0, 5), range(0, 7), range(0, 7), range(2, 7)]),
@@ -192,10 +211,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_listed_closes_the_connection() {
+    fn what_is_not_served_closes_the_connection() {
         for profile in Profile::ALL {
             for (key, highest) in Profile::Newest.list() {
-                let api = AnyApi::of_key(key).unwrap();
+                let Some(api) = AnyApi::of_key(key) else {
+                    assert_eq!(key, FETCH);
+                    let mut client = Client::with(Config { profile, ..Config::new(1) });
+                    client.send(&crate::testing::request(key, 4, 1, |_| {}));
+                    assert_eq!(client.told(), Told::Closed(Closed::UnknownApi(key)));
+                    continue;
+                };
                 for version in -1..=highest.max + 1 {
                     let mut client = Client::with(Config { profile, ..Config::new(1) });
                     client.send(&crate::testing::request(key, version, 1, |out| out.push(0xff)));
