@@ -64,10 +64,8 @@ fn malformed_3_bodies_that_cannot_be_read() {
     let good = produce_request(12, -1, 1_000, &[(0, &batch(0, 0, 1))]);
     // Up to the last two tags the request is cut inside of a value.
     for length in 8..good.len() - 4 {
-        let mut cut = good[..4 + length].to_vec();
-        cut[..4].copy_from_slice(&(length as u32).to_be_bytes());
         let mut client = Client::new();
-        client.send(&cut);
+        client.send(&cut(&good, length));
         let told = client.told();
         assert!(matches!(told, Told::Closed(Closed::Malformed(_))), "{length}: {told:?}");
         assert_eq!(end(&client), 0);
@@ -127,23 +125,57 @@ fn what_came_before_is_answered_and_what_comes_after_is_not() {
     assert_eq!(client.cluster.connection_count(), 0);
 }
 
-#[test]
-fn no_bytes_break_a_cluster() {
-    let mut random = crate::random::Random::new(9);
-    let frames = [
+/// A request of each API, of which every byte is needed.
+fn whole() -> Vec<Vec<u8>> {
+    let of_topic = [&[2, 2, b't'][..], &[0; 16 + 1 + 4 + 1]].concat();
+    vec![
         produce_request(12, -1, 1_000, &[(0, &batch(0, 0, 3)), (1, &batch(0, 0, 1))]),
         produce_request(3, -1, 1_000, &[(0, &batch(0, 0, 3))]),
         request(3, 12, 1, |out| out.raw(&[0, 1, 0, 0])),
         request(19, 7, 1, |out| out.raw(&[1, 0, 0, 0, 9, 0, 0])),
         request(18, 3, 1, |out| out.raw(&[2, b'a', 2, b'1', 0])),
         request(22, 5, 1, |out| init_producer_id::request(out, 5)),
-        request(20, 6, 1, |out| out.raw(&[2, 2, b't', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
+        request(20, 6, 1, |out| out.raw(&of_topic)),
         request(32, 4, 1, |out| out.raw(&[2, 2, 2, b't', 0, 0, 1, 1, 0])),
         request(60, 2, 1, |out| out.raw(&[1, 1, 1, 0])),
         request(75, 0, 1, |out| {
             out.raw(&[2, 2, b't', 0, 0, 0, 0, 9, 1, 2, b't', 0, 0, 0, 0, 0, 0])
         }),
-    ];
+    ]
+}
+
+/// A frame without its last bytes.
+fn cut(frame: &[u8], length: usize) -> Vec<u8> {
+    let mut frame = frame[..4 + length].to_vec();
+    frame[..4].copy_from_slice(&(length as u32).to_be_bytes());
+    frame
+}
+
+#[test]
+fn malformed_3_requests_of_every_api_that_are_cut_and_5_that_are_too_long() {
+    for frame in whole() {
+        let key = frame[5];
+        let told = |bytes: &[u8]| {
+            let mut client = Client::new();
+            client.send(bytes);
+            client.told()
+        };
+        assert!(matches!(told(&frame), Told::Answer(_)), "{key}");
+        for length in 8..frame.len() - 4 {
+            let told = told(&cut(&frame, length));
+            let malformed = matches!(told, Told::Closed(Closed::Malformed(_)));
+            assert!(malformed, "{key}, {length} bytes: {told:?}");
+        }
+        let long = [&frame[..], b"surplus"].concat();
+        let length = long.len() - 4;
+        assert!(matches!(told(&cut(&long, length)), Told::Answer(_)), "{key}");
+    }
+}
+
+#[test]
+fn no_bytes_break_a_cluster() {
+    let mut random = crate::random::Random::new(9);
+    let frames = whole();
     let mut client = Client::new();
     for round in 0..20_000 {
         let mut bytes = frames[round % frames.len()].clone();
