@@ -67,6 +67,19 @@ pub enum WhenFull {
     DropLowestClass,
 }
 
+/// Where records without an explicit partition go (`partitioner.class`).
+#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum Partitioner {
+    /// By the hash of their key; without a key to one partition until `batch.size` bytes are
+    /// there, then to another (KIP-480, KIP-794).
+    #[default]
+    Sticky,
+    /// To each partition that has a leader in turn, whatever their key.
+    RoundRobin,
+}
+
 /// Longest `client.id` in bytes.
 pub const CLIENT_ID_MAX: usize = 255;
 
@@ -90,8 +103,16 @@ pub struct Config {
     pub max_request_size: u32,
     /// `max.in.flight.requests.per.connection`, default 5, 1 to 255.
     ///
-    /// Above 1 without idempotence, a retried batch may come behind a later one.
+    /// With idempotence the order of a partition's records is kept whatever this is. Without it,
+    /// above 1, a batch that is sent again may come behind a later one: see `ordered`.
     pub max_in_flight: u8,
+    /// Keeps the order of a partition's records without idempotence, too, default false: at most
+    /// one batch of a partition is on its way, while those of other partitions go beside it, up to
+    /// `max_in_flight` requests. (`max_in_flight` 1 keeps it, too, and holds up all partitions of
+    /// a broker.) What this cannot do is tell repetitions apart: a batch whose answer was
+    /// lost may be in the log twice, and its first copy may even come late, behind what was sent
+    /// after the second. Idempotence has neither flaw, and this switch then changes nothing.
+    pub ordered: bool,
     /// `retries`, default 2147483647: attempts after the first.
     pub retries: u32,
     /// `retry.backoff.ms`, default 100 ms: first pause before an attempt is repeated; doubles.
@@ -114,6 +135,27 @@ pub struct Config {
     pub connection_max_idle: Duration,
     /// `metadata.max.age.ms`, default 5 min; looked at when something is to be sent (R14).
     pub metadata_max_age: Duration,
+    /// `metadata.max.idle.ms`, default 5 min: a topic that was not produced to for so long, and has
+    /// nothing queued, is left out when metadata is asked for; the next record asks for it again.
+    pub metadata_max_idle: Duration,
+    /// `metadata.recovery.strategy`, default true (`rebootstrap`): go back to the bootstrap
+    /// addresses, with all links ended and all leaders forgotten, when a broker asks for it
+    /// (code 129), or when no metadata came for `rebootstrap_trigger`. False (`none`): go on
+    /// trying what is known, bootstrap addresses among it. KIP-899.
+    pub rebootstrap: bool,
+    /// `metadata.recovery.rebootstrap.trigger.ms`, default 5 min. KIP-1102.
+    pub rebootstrap_trigger: Duration,
+    /// `partitioner.class`, default sticky.
+    pub partitioner: Partitioner,
+    /// `partitioner.ignore.keys`, default false: records with a key go where those without go.
+    pub ignore_keys: bool,
+    /// `partitioner.adaptive.partitioning.enable`, default true: the sticky partition is drawn
+    /// with a weight, the less the more batches of a partition have no outcome yet. Looked at when
+    /// it changes, and among 16 partitions at most (R21).
+    pub adaptive_partitioning: bool,
+    /// `partitioner.availability.timeout.ms`, default 0: off. Partitions of a broker that could
+    /// not be sent to for so long, though something was ready, are not drawn.
+    pub availability_timeout: Duration,
     /// `allow.auto.create.topics`, default true: metadata requests let the broker create topics.
     pub auto_create_topics: bool,
     /// What becomes of batches that may be in the log when the broker has lost the producer's
@@ -144,6 +186,7 @@ impl Config {
             linger: Duration::from_millis(5),
             max_request_size: 1_048_576,
             max_in_flight: 5,
+            ordered: false,
             retries: i32::MAX as u32,
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_millis(1_000),
@@ -155,6 +198,13 @@ impl Config {
             connection_setup_timeout_max: Duration::from_millis(30_000),
             connection_max_idle: Duration::from_millis(540_000),
             metadata_max_age: Duration::from_millis(300_000),
+            metadata_max_idle: Duration::from_millis(300_000),
+            rebootstrap: true,
+            rebootstrap_trigger: Duration::from_millis(300_000),
+            partitioner: Partitioner::Sticky,
+            ignore_keys: false,
+            adaptive_partitioning: true,
+            availability_timeout: Duration::ZERO,
             auto_create_topics: true,
             resend_after_state_loss: false,
             unknown_time: UnknownTime::Wait,
@@ -170,6 +220,7 @@ impl Config {
         linger: Duration::ZERO,
         max_request_size: 0,
         max_in_flight: 0,
+        ordered: false,
         retries: 0,
         retry_backoff: Duration::ZERO,
         retry_backoff_max: Duration::ZERO,
@@ -181,6 +232,13 @@ impl Config {
         connection_setup_timeout_max: Duration::ZERO,
         connection_max_idle: Duration::ZERO,
         metadata_max_age: Duration::ZERO,
+        metadata_max_idle: Duration::ZERO,
+        rebootstrap: false,
+        rebootstrap_trigger: Duration::ZERO,
+        partitioner: Partitioner::Sticky,
+        ignore_keys: false,
+        adaptive_partitioning: false,
+        availability_timeout: Duration::ZERO,
         auto_create_topics: false,
         resend_after_state_loss: false,
         unknown_time: UnknownTime::Wait,

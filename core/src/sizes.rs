@@ -72,7 +72,7 @@ sizes! {
     Acks: 1;
     Instant: 8;
     Duration: 8;
-    Config: 128;
+    Config: 152;
     Counters: 144;
     Traffic: 32;
     Record<'_>: 64, 88;
@@ -81,13 +81,13 @@ sizes! {
     LinkAction<'_>: 28, 40;
     Piece<'_>: 24, 32;
     Complaint<'_>: 16, 24;
-    TopicSlot: 60;
+    TopicSlot: 72;
     PartitionSlot: 160;
     BatchSlot: 160;
     RequestSlot: 32;
     LinkSlot: 120;
     Receive: 360;
-    BrokerSlot: 72;
+    BrokerSlot: 80;
     BlockId: 4;
-    Bare: 672, 680;
+    Bare: 712, 720;
 }

@@ -32,6 +32,9 @@ pub(crate) enum TopicState {
     Failed(ErrorCode),
 }
 
+/// Stands for a topic id that no broker has told. KIP-516.
+pub(crate) const NO_ID: [u8; 16] = [0; 16];
+
 /// A topic that the application named.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct TopicSlot {
@@ -49,10 +52,15 @@ pub struct TopicSlot {
     /// To be asked for in the next metadata request, and in the one that is written.
     pub(crate) wanted: bool,
     pub(crate) asked: bool,
+    /// When a record was produced to it last, and whether it was left out since as unused.
+    pub(crate) used_at: Instant,
+    pub(crate) left_out: bool,
     pub(crate) id: [u8; 16],
     /// Where keyless records go now, and the bytes that went there (KIP-794).
     pub(crate) sticky: PartitionId,
     pub(crate) sticky_bytes: u32,
+    /// Where the next record goes if partitions take turns.
+    pub(crate) next_turn: u32,
     /// The request that is being filled, and its last batch of this topic.
     pub(crate) gathered_for: u32,
     pub(crate) gathered_last: BatchId,
@@ -135,6 +143,8 @@ pub struct BrokerSlot {
     pub(crate) urgent: u32,
     /// Since when something is ready that could wait for more. R21.
     pub(crate) ready_since: Instant,
+    /// When a request was filled last.
+    pub(crate) drained_at: Instant,
     /// Failures in a row, and when the next attempt to connect may be made.
     pub(crate) failures: u8,
     pub(crate) retry_at: Instant,
@@ -153,15 +163,16 @@ impl TopicSlot {
         awaited: false,
         wanted: false,
         asked: false,
-        id: [0; 16],
+        used_at: Instant::ZERO,
+        left_out: false,
+        id: NO_ID,
         sticky: PartitionId::NONE,
         sticky_bytes: 0,
+        next_turn: 0,
         gathered_for: 0,
         gathered_last: BatchId::NONE,
     };
-}
 
-impl TopicSlot {
     /// Whether the application was refused, and promised an event. R16.
     pub(crate) fn is_awaited(&self) -> bool {
         self.awaited && matches!(self.state, TopicState::Unknown)
@@ -224,6 +235,7 @@ impl BrokerSlot {
         ready_bytes: 0,
         urgent: 0,
         ready_since: Instant::ZERO,
+        drained_at: Instant::ZERO,
         failures: 0,
         retry_at: Instant::ZERO,
         next_free: 0,

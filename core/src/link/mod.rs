@@ -44,6 +44,8 @@ pub enum Reason {
     Shutdown,
     /// The producer was paused.
     Paused,
+    /// What was learned of the cluster led nowhere: the producer begins again (KIP-899).
+    Rebootstrap,
     /// The address could not be resolved; told by the adapter.
     Unresolved,
     /// The peer refused or never accepted the connection; told by the adapter.
@@ -62,6 +64,7 @@ impl core::fmt::Display for Reason {
             Self::Replaced => "its socket is needed for another broker",
             Self::Shutdown => "the producer closes",
             Self::Paused => "the producer was paused",
+            Self::Rebootstrap => "the producer goes back to its bootstrap addresses",
             Self::Unresolved => "its address does not resolve",
             Self::Refused => "it does not accept connections",
             Self::Disconnected => "the connection was lost",

@@ -27,7 +27,7 @@ pub(crate) enum Part {
     ClientId,
     Body,
     /// What stands before a batch, or a topic of a metadata request; up to the topic's name, if
-    /// it is another topic than that of the batch before.
+    /// it is another topic than that of the batch before. An id stands here in a name's place.
     Envelope,
     Name,
     /// What stands between the name and the batch.
@@ -211,6 +211,9 @@ impl Pieces {
             produce::request_end(out, version);
         }
         produce::request_topic_start(out, version, name);
+        if version >= produce::BY_ID {
+            out.raw(&memory.topics[topic].id);
+        }
     }
 
     /// What stands right before a batch.
@@ -242,7 +245,12 @@ impl Pieces {
             }
             (Part::Envelope, _) => {
                 let named = Self::new_topic(memory, *cursor).is_some();
-                cursor.part = if named { Part::Name } else { Part::Batch };
+                let by_id = request.api == Api::Produce && request.version >= produce::BY_ID;
+                cursor.part = match (named, by_id) {
+                    (true, false) => Part::Name,
+                    (true, true) => Part::Partition,
+                    (false, _) => Part::Batch,
+                };
                 return;
             }
             (Part::Name, Api::Produce) => {

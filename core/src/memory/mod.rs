@@ -6,12 +6,12 @@
 //!
 //! | table | slot | bytes of a slot | full means |
 //! |---|---|---|---|
-//! | topics | [`TopicSlot`] | 60 | `topic` is refused |
+//! | topics | [`TopicSlot`] | 72 | `topic` is refused |
 //! | partitions | [`PartitionSlot`] | 160 | an idle one is freed after an epoch bump (R10), else `produce` is refused |
 //! | batches | [`BatchSlot`] | 160 | `produce` is refused |
 //! | requests | [`RequestSlot`] | 32 | sending waits |
 //! | links | [`LinkSlot`] and [`Receive`] | 120 + 360 | an idle link is closed, else brokers take turns of a second |
-//! | brokers | [`BrokerSlot`] | 72 | one that leads nothing, is idle or has had its turn is forgotten, and asked for again |
+//! | brokers | [`BrokerSlot`] | 80 | one that leads nothing, is idle or has had its turn is forgotten, and asked for again |
 //! | hosts | bytes of a broker's host name | 1 | the broker cannot be used: [`crate::Event::HostTooLong`] |
 //! | names | bytes | 1 | `topic` is refused |
 //! | blocks | bytes | | `produce` is refused, and every open batch is due now (R16) |

@@ -268,6 +268,8 @@ impl ErrorCode {
     pub const INVALID_RECORD: Self = Self(87);
     /// The topic id is not known to the broker.
     pub const UNKNOWN_TOPIC_ID: Self = Self(100);
+    /// The client's view is of another cluster: it has to begin again. KIP-1102, KIP-1242.
+    pub const REBOOTSTRAP_REQUIRED: Self = Self(129);
 
     fn index(self) -> usize {
         usize::from(self.0.wrapping_add(1).cast_unsigned())

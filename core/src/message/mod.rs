@@ -6,7 +6,7 @@
 //!
 //! | API | key | client versions | flexible from |
 //! |---|---|---|---|
-//! | Produce | 0 | 3 to 13, negotiated up to 12 | 9 |
+//! | Produce | 0 | 3 to 13 | 9 |
 //! | Metadata | 3 | 4 to 13 | 9 |
 //! | ApiVersions | 18 | 0 to 5 | 3 |
 //! | CreateTopics | 19 | 2 to 7 | 5 |
@@ -115,12 +115,12 @@ impl Api {
         self as usize
     }
 
-    /// The versions that the client negotiates: from those of Kafka 2.1 upward (KIP-896). Produce 13
-    /// has a codec, and waits for the machine to know topics by id; InitProducerId 6 is not stable.
+    /// The versions that the client negotiates: from those of Kafka 2.1 upward (KIP-896).
+    /// InitProducerId 6 is not stable.
     #[must_use]
     pub const fn versions(self) -> Versions {
         match self {
-            Self::Produce => Versions { min: 3, max: 12 },
+            Self::Produce => Versions { min: 3, max: 13 },
             Self::Metadata => Versions { min: 4, max: 13 },
             Self::ApiVersions => Versions { min: 0, max: 5 },
             Self::CreateTopics => Versions { min: 2, max: 7 },

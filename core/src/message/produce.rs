@@ -22,7 +22,7 @@ pub fn request_start(out: &mut impl Put, version: i16, acks: i16, timeout_ms: i3
 }
 
 /// From this version on topics stand by their ids.
-const BY_ID: i16 = 13;
+pub(crate) const BY_ID: i16 = 13;
 
 /// Writes the start of a topic with `partitions` batches, by its name, or from version 13 on by
 /// the 16 bytes of its id.

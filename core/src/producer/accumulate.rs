@@ -6,7 +6,7 @@ use super::outcome::{Accepted, Topic};
 use super::partitioner::{key_hash, partition_of};
 use super::slots::{Batch, BatchId, BatchState};
 use crate::cluster::{TopicState, flag};
-use crate::config::UnknownTime;
+use crate::config::{Partitioner, UnknownTime};
 use crate::error::{Full, Refused};
 use crate::memory::{Memory, PartitionId, TopicId, hash_name};
 use crate::record::{Record, builder, layout, size};
@@ -86,6 +86,7 @@ impl Machine {
         slot.name_length = name.len() as u8;
         slot.hash = hash_name(name);
         slot.wanted = true;
+        slot.used_at = self.now;
         memory.index_topic(topic);
         self.request_news();
         Ok(topic)
@@ -133,7 +134,7 @@ impl Machine {
         match accepted {
             Ok((accepted, grown)) => {
                 if sticky {
-                    self.stick(memory, topic.id, partition, grown);
+                    self.stick(memory, topic.id, grown);
                 }
                 Ok(accepted)
             }
@@ -189,6 +190,11 @@ impl Machine {
             return Err(Refused::NoSuchTopic);
         }
         let slot = &mut memory.topics[topic];
+        slot.used_at = self.now;
+        if core::mem::take(&mut slot.left_out) {
+            slot.wanted = true;
+            self.request_news();
+        }
         if let TopicState::Failed(code) = slot.state {
             slot.wanted = true;
             self.request_metadata();
@@ -211,13 +217,20 @@ impl Machine {
             self.request_metadata();
             return Err(Refused::TopicUnknown);
         }
-        if let Some(key) = record.key {
+        if let Some(key) = record.key
+            && !self.config.ignore_keys
+            && self.config.partitioner == Partitioner::Sticky
+        {
             let hash = record.key_hash.unwrap_or_else(|| key_hash(key));
             let index = partition_of(hash, count).cast_signed();
             return Ok((self.partition(memory, topic, index)?, false));
         }
+        if self.config.partitioner == Partitioner::RoundRobin {
+            return Ok((self.take_turn(memory, topic, count)?, false));
+        }
         let sticky = slot.sticky;
-        if sticky.is_some() && memory.partitions[sticky].topic == topic {
+        let sticks = sticky.is_some() && memory.partitions[sticky].topic == topic;
+        if sticks && !self.is_enough(memory, topic) {
             return Ok((sticky, true));
         }
         let chosen = self.pick(memory, topic, count)?;
@@ -227,45 +240,28 @@ impl Machine {
         Ok((chosen, true))
     }
 
-    /// Draws a partition for keyless records: one with a leader, if a few draws find one or the
-    /// partitions in use have one.
-    fn pick(
-        &mut self,
-        memory: &mut Memory<'_>,
-        topic: TopicId,
-        count: u32,
-    ) -> Result<PartitionId, Refused> {
-        let first = self.random.below(count);
-        for step in 0..count.min(64) {
-            let index = match first.wrapping_add(step).checked_rem(count) {
-                Some(index) => index.cast_signed(),
-                None => 0,
-            };
-            let known = memory.find_partition(topic, index);
-            if known.is_some() && memory.partitions[known].leader.is_some() {
-                return Ok(known);
-            }
-        }
-        self.partition(memory, topic, first.cast_signed())
-    }
-
     /// Counts bytes towards the switch to another partition: at `batch.size` once no batch is
     /// open that would be left a fragment, at twice that in any case (KIP-794).
-    fn stick(
-        &mut self,
-        memory: &mut Memory<'_>,
-        topic: TopicId,
-        partition: PartitionId,
-        grown: u32,
-    ) {
+    fn stick(&mut self, memory: &mut Memory<'_>, topic: TopicId, grown: u32) {
         let slot = &mut memory.topics[topic];
         slot.sticky_bytes = slot.sticky_bytes.saturating_add(grown);
-        let enough = self.config.batch_size.max(1);
-        let last = memory.partitions[partition].last;
-        let all_full = last.is_none() || memory.batches[last].state != BatchState::Open;
-        if slot.sticky_bytes >= enough && all_full || slot.sticky_bytes / 2 >= enough {
-            slot.sticky = PartitionId::NONE;
+        if self.is_enough(memory, topic) {
+            memory.topics[topic].sticky = PartitionId::NONE;
         }
+    }
+
+    /// Whether enough went to the partition of keyless records. Asked before a record, too: the
+    /// batch that kept them there may have been sent.
+    fn is_enough(&self, memory: &Memory<'_>, topic: TopicId) -> bool {
+        let slot = &memory.topics[topic];
+        let enough = self.config.batch_size.max(1);
+        if slot.sticky_bytes < enough {
+            return false;
+        }
+        let last = memory.partitions[slot.sticky].last;
+        last.is_none()
+            || memory.batches[last].state != BatchState::Open
+            || slot.sticky_bytes / 2 >= enough
     }
 
     /// The slot of a partition, made if it is not there.

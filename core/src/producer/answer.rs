@@ -8,7 +8,7 @@ use crate::error::Fault;
 use crate::link::{
     Body, Link, LinkId, LinkState, Matching, Reason, Receive, ReceiveStage, RequestId,
 };
-use crate::memory::{Memory, Perhaps};
+use crate::memory::{Memory, Perhaps, TopicId};
 use crate::message::{Api, ErrorCode, Step, api_versions, produce};
 use crate::time::{Duration, Instant};
 use crate::wire::input::Input;
@@ -37,6 +37,9 @@ impl Machine {
             && self.links.resolve(memory, link).is_some()
         {
             self.end_link(memory, id, Reason::Fault(fault), false);
+            if fault == Fault::Negotiation(ErrorCode::REBOOTSTRAP_REQUIRED) {
+                self.rebootstrap(memory);
+            }
         }
         self.maintain(memory);
     }
@@ -258,7 +261,9 @@ impl Machine {
         item: produce::Item<'_>,
     ) {
         match item {
-            produce::Item::Topic(name) => matching.topic = memory.find_topic(name),
+            produce::Item::Topic(name) => {
+                matching.topic = Self::match_topic(memory, request, matching, name);
+            }
             produce::Item::Partition(answer) => {
                 let batch = Self::match_batch(memory, request, matching, answer.index);
                 matching.batch = batch;
@@ -292,6 +297,29 @@ impl Machine {
                 self.broker_item(memory, id, host, port);
             }
         }
+    }
+
+    /// The topic of a request that an answer names, or tells by its id. An id that is none of the
+    /// request's was changed by metadata meanwhile: then the batches have no answer, and their
+    /// outcome is open.
+    fn match_topic(
+        memory: &Memory<'_>,
+        request: RequestId,
+        matching: &Matching,
+        name: &[u8],
+    ) -> TopicId {
+        if memory.requests[request].version < produce::BY_ID {
+            return memory.find_topic(name);
+        }
+        let topic_of = |batch: BatchId| memory.partitions[memory.batches[batch].partition].topic;
+        let mut batch = matching.next;
+        if batch.is_none() || memory.topics[topic_of(batch)].id != name {
+            batch = memory.requests[request].batches;
+            while batch.is_some() && memory.topics[topic_of(batch)].id != name {
+                batch = memory.batches[batch].in_request;
+            }
+        }
+        topic_of(batch)
     }
 
     /// The batch of a request that went to this partition. Brokers answer in the order of the

@@ -123,8 +123,14 @@ impl Machine {
         state: LinkState,
         reason: Reason,
     ) {
-        let failed =
-            !matches!(reason, Reason::Idle | Reason::Replaced | Reason::Shutdown | Reason::Paused);
+        let failed = !matches!(
+            reason,
+            Reason::Idle
+                | Reason::Replaced
+                | Reason::Shutdown
+                | Reason::Paused
+                | Reason::Rebootstrap
+        );
         let slot = &mut memory.brokers[broker];
         slot.link = crate::link::LinkId::NONE;
         if failed {

@@ -2,7 +2,7 @@
 
 use super::machine::Machine;
 use super::outcome::{Broker, Notice};
-use crate::cluster::{TopicSlot, TopicState, flag};
+use crate::cluster::{NO_ID, TopicSlot, TopicState, flag};
 use crate::error::Full;
 use crate::identity::Identity;
 use crate::memory::{BrokerId, HOST_MAX, Memory, PartitionId, Perhaps, TopicId};
@@ -35,6 +35,9 @@ impl Machine {
         let due = |needed: bool, in_flight: bool, at| needed && !in_flight && at <= self.now;
         let refresh = due(self.refresh.needed, self.refresh.in_flight, self.refresh.retry_at);
         let acquire = due(self.acquire.needed, self.acquire.in_flight, self.acquire.retry_at);
+        if refresh {
+            self.check_patience(memory);
+        }
         let refresh = refresh && self.make_room_for_leader(memory);
         if !refresh && !acquire {
             return;
@@ -67,14 +70,24 @@ impl Machine {
         }
     }
 
-    /// Marks the topics that the next request asks for: new ones alone, or all.
+    /// Marks the topics that the next request asks for: new ones alone, or all that are in use.
     fn choose_topics(&self, memory: &mut Memory<'_>) -> u32 {
         let topics = || self.pools.topics.numbers().map(TopicId::from_number);
         let partial = topics().any(|topic| memory.topics[topic].wanted);
+        if !partial {
+            for number in self.pools.partitions.numbers() {
+                let slot = &memory.partitions[PartitionId::from_number(number)];
+                if slot.first.is_some() {
+                    memory.topics[slot.topic].used_at = self.now;
+                }
+            }
+        }
         let mut count = 0_u32;
         for topic in topics() {
             let slot = &mut memory.topics[topic];
-            slot.asked = slot.wanted || !partial;
+            let used = slot.used_at.after(self.config.metadata_max_idle) > self.now;
+            slot.asked = slot.wanted || !partial && (used || slot.is_awaited());
+            slot.left_out |= !partial && !slot.asked;
             slot.wanted = false;
             count = count.wrapping_add(u32::from(slot.asked));
         }
@@ -84,6 +97,8 @@ impl Machine {
     pub(super) fn begin_metadata(&mut self) {
         self.refresh.topic = TopicId::NONE;
         self.refresh.incomplete = false;
+        self.refresh.news = false;
+        self.refresh.error = ErrorCode::NONE;
     }
 
     pub(super) fn metadata_item(
@@ -107,7 +122,7 @@ impl Machine {
                 let leader = if leader >= 0 { Some(leader) } else { None };
                 self.partition_item(memory, error, index, leader, epoch);
             }
-            metadata::Item::Error(code) => self.refresh.incomplete |= !code.is_success(),
+            metadata::Item::Error(code) => self.refresh.error = code,
         }
     }
 
@@ -128,7 +143,7 @@ impl Machine {
     }
 
     /// Keeps an address. A host name that is too long is told, and nothing can connect to it.
-    fn set_address(
+    pub(super) fn set_address(
         &mut self,
         memory: &mut Memory<'_>,
         broker: BrokerId,
@@ -255,7 +270,7 @@ impl Machine {
     }
 
     /// Gives a broker's place away. Its address is asked for again when it has something to do.
-    fn forget_broker(&mut self, memory: &mut Memory<'_>, broker: BrokerId) {
+    pub(super) fn forget_broker(&mut self, memory: &mut Memory<'_>, broker: BrokerId) {
         let link = memory.brokers[broker].link;
         if link.is_some() {
             self.end_link(memory, link, crate::link::Reason::Replaced, false);
@@ -271,18 +286,6 @@ impl Machine {
             self.wanted = self.wanted.saturating_sub(1);
         }
         self.pools.brokers.give(&mut memory.brokers, broker.number());
-    }
-
-    /// Adds an address to begin with. False if the table is full or the name too long.
-    pub(crate) fn bootstrap(&mut self, memory: &mut Memory<'_>, host: &str, port: u16) -> bool {
-        let host = host.as_bytes();
-        if host.len() > memory.host_room().min(HOST_MAX) {
-            return false;
-        }
-        let Some(number) = self.pools.brokers.take(&mut memory.brokers) else { return false };
-        let broker = BrokerId::from_number(number);
-        memory.brokers[broker].used = true;
-        self.set_address(memory, broker, host, port)
     }
 
     pub(super) fn find_broker(&self, memory: &Memory<'_>, id: i32) -> BrokerId {
@@ -307,8 +310,8 @@ impl Machine {
         let slot = &mut memory.topics[topic];
         if error.is_success() {
             self.refresh.topic = topic;
-            if id != [0; 16] {
-                self.refresh.recreated = slot.id != [0; 16] && slot.id != id;
+            if id != NO_ID {
+                self.refresh.recreated = slot.id != NO_ID && slot.id != id;
                 slot.id = id;
             }
         } else if error.is_retriable() {
@@ -328,8 +331,13 @@ impl Machine {
         if topic.is_none() || count == 0 {
             return;
         }
+        let sticky = memory.topics[topic].sticky;
         let slot = &mut memory.topics[topic];
         slot.partitions = count;
+        if memory.partitions[sticky].index >= count.cast_signed() {
+            // The topic was made anew with fewer partitions.
+            slot.sticky = PartitionId::NONE;
+        }
         if !matches!(slot.state, TopicState::Known) {
             slot.state = TopicState::Known;
             if slot.awaited {
@@ -390,6 +398,7 @@ impl Machine {
         }
         if moved || newer {
             slot.sequences.doubt();
+            self.refresh.news = true;
         }
         let broker = leader.map_or(BrokerId::NONE, |id| self.find_broker(memory, id));
         self.unready(memory, partition);
@@ -432,8 +441,16 @@ impl Machine {
         self.refresh.in_flight = false;
         self.refresh.incomplete |= self.any_topic(memory, TopicSlot::is_awaited);
         self.look_for_leaders(memory);
-        let no_broker = !self.brokers().any(|b| memory.brokers[b].id.is_some());
-        if self.refresh.incomplete || no_broker {
+        let told = self.refresh.error.is_success()
+            && self.brokers().any(|broker| memory.brokers[broker].id.is_some());
+        if told {
+            self.refresh.began = None;
+            if self.refresh.news {
+                // What changes is worth another look soon.
+                self.refresh.failures = 0;
+            }
+        }
+        if self.refresh.incomplete || !told {
             self.refresh.needed = true;
             self.back_off_metadata();
         } else {
@@ -441,6 +458,9 @@ impl Machine {
             self.refresh.retry_at = self.now.after(self.config.retry_backoff);
         }
         self.refresh.done_at = Some(self.now);
+        if self.refresh.error == ErrorCode::REBOOTSTRAP_REQUIRED {
+            self.rebootstrap(memory);
+        }
     }
 
     /// Finds out whether records wait for a leader, and which of those whose leader has no

@@ -41,6 +41,12 @@ pub(super) struct Refresh {
     pub(super) recreated: bool,
     /// Something that is waited for was not in the answer.
     pub(super) incomplete: bool,
+    /// The answer told something that was not known.
+    pub(super) news: bool,
+    /// What the answer says of itself.
+    pub(super) error: ErrorCode,
+    /// Since when it is tried for in vain. KIP-1102.
+    pub(super) began: Option<Instant>,
     /// The partition whose records have waited longest for the address of its leader. That one
     /// has the first claim to a place in the table of brokers, and the answer that brings it
     /// gives places to leaders only.
@@ -57,6 +63,9 @@ impl Refresh {
         topic: TopicId::NONE,
         recreated: false,
         incomplete: false,
+        news: false,
+        error: ErrorCode::NONE,
+        began: None,
         homeless: PartitionId::NONE,
     };
 }

@@ -2,6 +2,8 @@
 
 mod accumulate;
 mod answer;
+mod bootstrap;
+mod choose;
 mod connect;
 mod discard;
 mod discover;

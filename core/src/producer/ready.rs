@@ -61,7 +61,7 @@ impl Machine {
         let slot = &memory.partitions[partition];
         let window = slot.sequences.window(self.now);
         if !self.config.idempotence {
-            return slot.in_flight < WINDOW;
+            return slot.in_flight < if self.config.ordered { 1 } else { WINDOW };
         }
         if slot.has(flag::PROBING) {
             return slot.in_flight == 0;

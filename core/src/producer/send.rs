@@ -2,12 +2,12 @@
 
 use super::machine::Machine;
 use super::slots::{BatchId, BatchState, mark};
-use crate::cluster::flag;
+use crate::cluster::{NO_ID, flag};
 use crate::config::Acks;
 use crate::identity::WINDOW;
 use crate::link::{Cursor, Link, LinkId, LinkState, NO_VERSION, Part, RequestId, Source};
 use crate::memory::{Memory, PartitionId, Perhaps};
-use crate::message::Api;
+use crate::message::{Api, produce};
 use crate::record::{builder, layout};
 use crate::time::{Duration, Instant};
 
@@ -174,7 +174,8 @@ impl Machine {
         if version == NO_VERSION {
             return false;
         }
-        let Some(request) = self.links.push(memory, link, Api::Produce, i16::from(version)) else {
+        let mut version = i16::from(version);
+        let Some(request) = self.links.push(memory, link, Api::Produce, version) else {
             self.full = Perhaps::Yes(crate::error::Full::Requests);
             return false;
         };
@@ -211,8 +212,14 @@ impl Machine {
                 continue;
             }
             self.attach(memory, request, partition, batch, &mut last);
+            if memory.topics[memory.partitions[partition].topic].id == NO_ID {
+                // Its id was told by no broker yet: old ones, of a cluster that is being
+                // upgraded, have none.
+                version = version.min(produce::BY_ID - 1);
+            }
             self.evaluate(memory, partition);
         }
+        memory.requests[request].version = version;
         if last.is_none() {
             // Nothing of it was lent: as if it had never been.
             let slot = &mut memory.links[link];
@@ -224,6 +231,7 @@ impl Machine {
             return false;
         }
         self.measure_last(memory, link);
+        memory.brokers[broker].drained_at = self.now;
         self.counters.requests = self.counters.requests.wrapping_add(1);
         true
     }

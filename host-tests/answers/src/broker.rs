@@ -44,7 +44,7 @@ impl Settings {
     /// Node 1 at `node:9092` with one topic, in the versions of Kafka 4.
     #[must_use]
     pub const fn new(topic: &'static str) -> Self {
-        let maxima = Maxima { produce: 12, metadata: 13, api_versions: 4, init_producer_id: 5 };
+        let maxima = Maxima { produce: 13, metadata: 13, api_versions: 4, init_producer_id: 5 };
         Self { topic, host: "node", port: 9092, node: 1, maxima, first_epoch: 0 }
     }
 }
@@ -289,7 +289,7 @@ impl<const PARTITIONS: usize> Broker<PARTITIONS> {
             out.int16(code);
             out.string(name?, flexible);
             if version >= 10 {
-                out.raw(&[if known { 7 } else { 0 }; 16]);
+                out.raw(if known { &TOPIC_ID } else { &[0; 16] });
             }
             out.boolean(false);
             let partitions = if known { PARTITIONS } else { 0 };
@@ -349,5 +349,8 @@ impl<const PARTITIONS: usize> Broker<PARTITIONS> {
         self.malformed = self.malformed.wrapping_add(1);
     }
 }
+
+/// The id of the one topic.
+pub(crate) const TOPIC_ID: [u8; 16] = [7; 16];
 
 const COORDINATOR_NOT_AVAILABLE: i16 = 15;

@@ -5,7 +5,7 @@ use ottla::record::reader::Batch;
 use ottla::wire::parse;
 use ottla::wire::write::{Put, Writer};
 
-use crate::broker::tags;
+use crate::broker::{TOPIC_ID, tags};
 use crate::faults::BatchFate;
 use crate::partition::Verdict;
 use crate::{Broker, Log};
@@ -31,12 +31,20 @@ impl<const PARTITIONS: usize> Broker<PARTITIONS> {
         let topics = topics?;
         out.length_prefix(topics, flexible);
         for _ in 0..topics {
-            let (after, name) = parse::string(rest, flexible).ok()?;
+            // From version 13 on topics stand by their ids.
+            let by_id = version >= 13;
+            let topic = if by_id { parse::take(rest, 16) } else { parse::string(rest, flexible) };
+            let (after, topic) = topic.ok()?;
             let (after, partitions) = parse::bytes_length(after, flexible).ok()?;
             rest = after;
             let partitions = partitions?;
-            let known = name == self.settings.topic.as_bytes();
-            out.string(name, flexible);
+            let mine = if by_id { &TOPIC_ID } else { self.settings.topic.as_bytes() };
+            let known = topic == mine;
+            if by_id {
+                out.raw(topic);
+            } else {
+                out.string(topic, flexible);
+            }
             out.length_prefix(partitions, flexible);
             for _ in 0..partitions {
                 let (after, index) = parse::int32(rest).ok()?;

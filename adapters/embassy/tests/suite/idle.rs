@@ -83,11 +83,11 @@ fn a_record_for_an_open_batch_wakes_nobody() {
     let run = tasks.spawn(world.run(&mut runner, By::Pieces));
     let topic = node.declare_topic("t", 1).unwrap();
     tasks.run_for(100);
-    node.try_produce(topic, &Record::new(b"1")).unwrap();
+    node.try_produce(topic, &Record::new(b"1").partition(0)).unwrap();
     tasks.run_for(1_000);
     let before = tasks.polls(run);
     for _ in 0..5 {
-        node.try_produce(topic, &Record::new(b"2")).unwrap();
+        node.try_produce(topic, &Record::new(b"2").partition(0)).unwrap();
         tasks.run_for(10);
     }
     assert_eq!(tasks.polls(run), before);

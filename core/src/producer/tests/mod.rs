@@ -1,12 +1,15 @@
 //! Tests of the whole machine against a scripted cluster.
 
 mod basics;
+mod codes;
 mod discard;
 mod links;
 mod outcomes;
 mod regressions;
 mod rows_accumulate;
+mod rows_cluster;
 mod rows_idempotence;
+mod rows_partition;
 mod rows_retry;
 mod rows_split;
 mod sequences;

@@ -86,7 +86,7 @@ fn hinted(leader: (i32, i32), endpoint: Option<i32>) -> World {
     world.pass(500);
     world.send(topic, 0, "a");
     let sent = world.take();
-    assert_eq!((sent.node, sent.version), (Some(1), 12));
+    assert_eq!((sent.node, sent.version), (Some(1), 13));
     world.answer_with(&sent, &[(6, -1)], |reply, _| hint(reply, leader, endpoint));
     world
 }

@@ -24,6 +24,8 @@ pub(super) const T: i64 = 1_700_000_000_000;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct SentBatch {
     pub(super) topic: String,
+    /// As the request says it: by name, or by id.
+    pub(super) said: Vec<u8>,
     pub(super) partition: i32,
     pub(super) id: i64,
     pub(super) epoch: i16,
@@ -73,6 +75,7 @@ pub(super) struct World<O = Growable> {
     pub(super) notices: Vec<Event>,
     /// Leaders by topic and partition; none: no leader.
     pub(super) topics: BTreeMap<String, Vec<Option<Leader>>>,
+    /// Of other topics: a number of their own.
     pub(super) topic_ids: BTreeMap<String, u8>,
     pub(super) nodes: Vec<i32>,
     /// Nodes that accept no connection.
@@ -80,10 +83,17 @@ pub(super) struct World<O = Growable> {
     /// What InitProducerId is answered, in turn; then id 7, epoch 0.
     pub(super) ids: VecDeque<Result<(i64, i16), ErrorCode>>,
     pub(super) produce_max: i16,
+    pub(super) metadata_max: i16,
+    /// Error of metadata answers as a whole.
+    pub(super) metadata_error: ErrorCode,
+    /// Error of every ApiVersions answer.
+    pub(super) versions_error: ErrorCode,
     pub(super) metadata_requests: Vec<Vec<String>>,
     pub(super) id_requests: u32,
     /// Connections that the machine asked for.
     pub(super) attempts: u32,
+    /// Why the machine closed links.
+    pub(super) closed: Vec<Reason>,
     /// Leave output where it is.
     pub(super) hold_output: bool,
     /// Call `output` only where `has_output` says so.
@@ -122,10 +132,14 @@ impl<O: Owner> World<O> {
             nodes: std::vec![1],
             down: Vec::new(),
             ids: VecDeque::new(),
-            produce_max: 12,
+            produce_max: 13,
+            metadata_max: 13,
+            metadata_error: ErrorCode::NONE,
+            versions_error: ErrorCode::NONE,
             metadata_requests: Vec::new(),
             id_requests: 0,
             attempts: 0,
+            closed: Vec::new(),
             hold_output: false,
             trusting: false,
             chunk: 0,
@@ -230,7 +244,8 @@ impl<O: Owner> World<O> {
         loop {
             let (link, address) = match self.producer.poll_link() {
                 None => return busy,
-                Some(LinkAction::Close(link, _)) => {
+                Some(LinkAction::Close(link, reason)) => {
+                    self.closed.push(reason);
                     self.connections.retain(|c| c.link != link);
                     busy = true;
                     continue;
@@ -303,6 +318,7 @@ impl<O: Owner> World<O> {
                     .map(|api| {
                         let max = match api {
                             Api::Produce => self.produce_max,
+                            Api::Metadata => self.metadata_max,
                             Api::ApiVersions => 4,
                             _ => api.versions().max,
                         };
@@ -310,6 +326,7 @@ impl<O: Owner> World<O> {
                     })
                     .collect();
                 let versions = api_versions::broker::Answer {
+                    error: self.versions_error,
                     apis,
                     finalized_epoch: -1,
                     ..api_versions::broker::Answer::default()
@@ -357,8 +374,9 @@ impl<O: Owner> World<O> {
                 let request = produce::Request::read(body, version).unwrap();
                 let mut batches = Vec::new();
                 for topic in &request.topics {
+                    let name = self.name_of(version, topic.name);
                     for partition in &topic.partitions {
-                        batches.push(sent_batch(topic.name, partition));
+                        batches.push(sent_batch(&name, topic.name, partition));
                     }
                 }
                 self.sent.push_back(Sent {
@@ -401,11 +419,26 @@ impl<O: Owner> World<O> {
                         ..Partition::default()
                     })
                     .collect();
-                let id = [self.topic_ids.get(name).copied().unwrap_or(9); 16];
+                let id = self.topic_id(name);
                 Topic { name: Some(name), id, partitions, ..Topic::default() }
             })
             .collect();
-        Answer { brokers, controller: 1, topics, ..Answer::default() }
+        let error = self.metadata_error;
+        Answer { brokers, controller: 1, topics, error, ..Answer::default() }
+    }
+
+    fn topic_id(&self, name: &str) -> [u8; 16] {
+        let place = self.topics.keys().position(|known| known == name).unwrap_or(0) as u8;
+        [self.topic_ids.get(name).copied().unwrap_or(100 + place); 16]
+    }
+
+    /// The name of a topic that a Produce request says by its name or its id.
+    fn name_of(&self, version: i16, said: &[u8]) -> String {
+        if version < 13 {
+            return String::from_utf8(said.to_vec()).unwrap();
+        }
+        let known = self.topics.keys().find(|name| self.topic_id(name) == *said);
+        known.cloned().unwrap_or_else(|| "?".to_string())
     }
 
     /// Takes the only Produce request that is on its way.
@@ -444,11 +477,11 @@ impl<O: Owner> World<O> {
                 log_start: 0,
             });
             match reply.topics.last_mut() {
-                Some(topic) if topic.name == batch.topic.as_bytes() => {
+                Some(topic) if topic.name == batch.said => {
                     topic.partitions.push(partition);
                 }
                 _ => reply.topics.push(produce::Topic {
-                    name: batch.topic.as_bytes().to_vec(),
+                    name: batch.said.clone(),
                     partitions: std::vec![partition],
                 }),
             }
@@ -510,7 +543,7 @@ fn feed<O: Owner>(
     }
 }
 
-fn sent_batch(topic: &[u8], partition: &produce::RequestPartition<'_>) -> SentBatch {
+fn sent_batch(name: &str, said: &[u8], partition: &produce::RequestPartition<'_>) -> SentBatch {
     let bytes = partition.records.unwrap();
     let (batch, rest) = Batch::read(bytes).unwrap();
     assert!(rest.is_empty(), "one batch per partition");
@@ -520,7 +553,8 @@ fn sent_batch(topic: &[u8], partition: &produce::RequestPartition<'_>) -> SentBa
         .map(|r| String::from_utf8_lossy(r.unwrap().value.unwrap_or(b"")).into_owned())
         .collect();
     SentBatch {
-        topic: String::from_utf8_lossy(topic).into_owned(),
+        topic: name.to_string(),
+        said: said.to_vec(),
         partition: partition.index,
         id: batch.producer_id,
         epoch: batch.producer_epoch,

@@ -402,7 +402,7 @@ fn config(random: &mut Random) -> Config {
 fn settings(random: &mut Random) -> Settings {
     let mut settings = Settings::new("t");
     if random.chance(512) {
-        settings.maxima.produce = 3 + random.below(10) as i16;
+        settings.maxima.produce = 3 + random.below(11) as i16;
         settings.maxima.metadata = 4 + random.below(10) as i16;
         settings.maxima.api_versions = random.below(5) as i16;
         settings.maxima.init_producer_id = random.below(6) as i16;

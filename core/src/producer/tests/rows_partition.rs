@@ -1,0 +1,218 @@
+//! Scenarios of category C: which partition a record goes to. Rows 25 to 27 stand beside the
+//! weights, in `producer/partitioner.rs`.
+
+use std::vec::Vec;
+
+use super::world::{World, config};
+use crate::config::{Config, Partitioner};
+use crate::producer::Topic;
+use crate::record::Record;
+use crate::time::Duration;
+
+/// A topic whose partitions all have their slot and a leader.
+fn world(settings: Config, partitions: usize) -> (World, Topic) {
+    let mut world = World::new(settings, partitions);
+    let topic = world.ready();
+    (world, topic)
+}
+
+fn keyless(world: &mut World, topic: Topic, value: &[u8]) -> i32 {
+    let record = Record::new(value).timestamp(1);
+    world.producer.produce(world.now, topic, &record).unwrap().partition
+}
+
+/// Answers everything that is on its way.
+fn acknowledge_all(world: &mut World) {
+    loop {
+        let sent = world.take_all();
+        if sent.is_empty() {
+            return;
+        }
+        for sent in sent {
+            world.acknowledge(&sent, 0);
+        }
+    }
+}
+
+#[test]
+fn c24_records_stay_with_a_partition_until_it_has_batch_size_bytes() {
+    // Each record fills a batch of its own size, so that a switch leaves no fragment.
+    let size = 61 + 3 * 8;
+    let settings = Config { batch_size: size, linger: Duration::from_millis(10), ..config() };
+    let (mut world, topic) = world(settings, 50);
+    let drawn: Vec<i32> = (0..60).map(|_| keyless(&mut world, topic, b"1")).collect();
+    for three in drawn.chunks(3) {
+        assert!(three.iter().all(|partition| *partition == three[0]), "{drawn:?}");
+    }
+    let switches = drawn.chunks(3).map(|three| three[0]).collect::<Vec<_>>();
+    assert!(switches.windows(2).filter(|pair| pair[0] != pair[1]).count() > 15, "{switches:?}");
+}
+
+#[test]
+fn c25_what_has_more_batches_waiting_is_drawn_less_often() {
+    // A record fills a batch, so each draws anew.
+    let settings = Config { batch_size: 1, linger: Duration::from_millis(1), ..config() };
+    for (adaptive, busy_share) in [(true, 0..40), (false, 60..140)] {
+        let settings = Config { adaptive_partitioning: adaptive, ..settings };
+        let (mut world, topic) = world(settings, 3);
+        // Nothing can be sent: what is queued stays.
+        world.hold_output = true;
+        for _ in 0..400 {
+            world.send(topic, 1, "x");
+        }
+        let mut drawn = [0; 3];
+        for _ in 0..300 {
+            drawn[keyless(&mut world, topic, b"x") as usize] += 1;
+        }
+        assert!(busy_share.contains(&drawn[1]), "{drawn:?}");
+        assert!(drawn[0] > 60 && drawn[2] > 60, "{drawn:?}");
+    }
+}
+
+#[test]
+fn c28_partitions_of_a_broker_that_cannot_be_sent_to_are_not_drawn() {
+    let settings =
+        Config { batch_size: 1, availability_timeout: Duration::from_millis(100), ..config() };
+    let mut world = World::new(settings, 3);
+    world.nodes.push(2);
+    world.lead(2, 2, 0);
+    let topic = world.ready();
+    for partition in 0..3 {
+        world.send(topic, partition, "x");
+    }
+    acknowledge_all(&mut world);
+    // Node 1 answers nothing more: five requests are on their way, and one batch waits.
+    for _ in 0..6 {
+        world.send(topic, 0, "x");
+        world.run();
+    }
+    world.sent.clear();
+    world.pass(50);
+    let drawn: Vec<i32> = (0..60).map(|_| keyless(&mut world, topic, b"x")).collect();
+    assert!(drawn.iter().any(|partition| *partition != 2), "not yet: {drawn:?}");
+    world.pass(200);
+    let drawn: Vec<i32> = (0..60).map(|_| keyless(&mut world, topic, b"x")).collect();
+    assert_eq!(drawn[1..], [2; 59]);
+}
+
+#[test]
+fn c29_slow_records_leave_no_fragments() {
+    let settings = Config { batch_size: 512, linger: Duration::from_millis(10), ..config() };
+    let (mut world, topic) = world(settings, 10);
+    let value = [b'v'; 32];
+    let mut sizes = Vec::new();
+    // A first batch opens nothing else: the window of each partition is one until a success.
+    for round in 0..10 {
+        for _ in 0..8 {
+            keyless(&mut world, topic, &value);
+        }
+        world.pass(10);
+        let sent = world.take_all();
+        let batches: Vec<_> = sent.iter().flat_map(|s| &s.batches).collect();
+        assert_eq!(batches.len(), 1, "round {round}");
+        sizes.push(batches[0].bytes.len());
+        for sent in sent {
+            world.acknowledge(&sent, 0);
+        }
+    }
+    assert!(sizes.iter().all(|size| (256..=512).contains(size)), "{sizes:?}");
+}
+
+#[test]
+fn c30_a_partition_without_a_leader_is_chosen_only_if_none_has_one() {
+    let settings = Config { batch_size: 1, ..config() };
+    let mut world = World::new(settings, 4);
+    for partition in [0, 1, 3] {
+        world.topics.get_mut("t").unwrap()[partition] = None;
+    }
+    let topic = world.ready();
+    for _ in 0..50 {
+        assert_eq!(keyless(&mut world, topic, b"x"), 2);
+    }
+    let mut world = World::new(settings, 4);
+    world.topics.insert("t".into(), std::vec![None; 4]);
+    let topic = world.ready();
+    let mut drawn: Vec<i32> = (0..50).map(|_| keyless(&mut world, topic, b"x")).collect();
+    drawn.sort_unstable();
+    drawn.dedup();
+    assert_eq!(drawn, [0, 1, 2, 3]);
+}
+
+#[test]
+fn c31_a_key_goes_to_its_partition_with_a_leader_or_without() {
+    for led in [true, false] {
+        let mut world = World::new(config(), 10);
+        if !led {
+            world.topics.get_mut("t").unwrap()[6] = None;
+        }
+        let topic = world.ready();
+        let record = Record::new(b"x").key(b"foobar").timestamp(1);
+        for _ in 0..3 {
+            let accepted = world.producer.produce(world.now, topic, &record).unwrap();
+            assert_eq!(accepted.partition, 6);
+        }
+    }
+}
+
+#[test]
+fn partitions_take_turns_whatever_the_key_is() {
+    let settings = Config { partitioner: Partitioner::RoundRobin, ..config() };
+    let mut world = World::new(settings, 5);
+    world.topics.get_mut("t").unwrap()[2] = None;
+    let topic = world.ready();
+    let record = Record::new(b"x").key(b"foobar").timestamp(1);
+    let drawn: Vec<i32> = (0..12)
+        .map(|_| world.producer.produce(world.now, topic, &record).unwrap().partition)
+        .collect();
+    // Each with a leader as often as the others.
+    assert_eq!(drawn, [0, 1, 3, 4, 0, 1, 3, 4, 0, 1, 3, 4]);
+}
+
+#[test]
+fn keys_can_be_ignored() {
+    let (mut world, topic) = world(Config { ignore_keys: true, ..config() }, 50);
+    let mut partitions: Vec<i32> = (0..20_u8)
+        .map(|key| {
+            let key = [key];
+            let record = Record::new(b"x").key(&key).timestamp(1);
+            world.producer.produce(world.now, topic, &record).unwrap().partition
+        })
+        .collect();
+    partitions.dedup();
+    assert_eq!(partitions.len(), 1, "they stay together as records without a key do");
+}
+
+#[test]
+fn r21_of_a_large_topic_a_few_partitions_are_looked_at() {
+    // A draw among the few that were looked at reaches all in time.
+    let (mut world, topic) = world(Config { batch_size: 1, ..config() }, 200);
+    let mut drawn: Vec<i32> = (0..2_000).map(|_| keyless(&mut world, topic, b"x")).collect();
+    drawn.sort_unstable();
+    drawn.dedup();
+    assert!(drawn.len() > 195, "{} of 200", drawn.len());
+}
+
+#[test]
+fn without_idempotence_order_is_kept_by_a_switch_and_partitions_go_side_by_side() {
+    let settings = Config { idempotence: false, ordered: true, ..config() };
+    let mut world = World::new(settings, 2);
+    let topic = world.warm();
+    for value in ["1", "2"] {
+        world.send(topic, 0, value);
+        world.producer.flush(world.now);
+    }
+    world.send(topic, 1, "beside");
+    let sent = world.take_all();
+    let values: Vec<_> = sent.iter().flat_map(|s| &s.batches).flat_map(|b| &b.values).collect();
+    assert_eq!(values, ["1", "beside"]);
+    // A retry comes before what was behind it.
+    let first = sent.iter().find(|s| s.batches.iter().any(|b| b.partition == 0)).unwrap();
+    let results: Vec<_> =
+        first.batches.iter().map(|b| if b.partition == 0 { (7, -1) } else { (0, 0) }).collect();
+    world.answer(first, &results);
+    world.back_off();
+    let again = world.take_all();
+    let of_0: Vec<_> = again.iter().flat_map(|s| &s.batches).filter(|b| b.partition == 0).collect();
+    assert_eq!(of_0.len(), 1);
+    assert_eq!(of_0[0].values, ["1"]);
+}
