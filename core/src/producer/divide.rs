@@ -10,10 +10,23 @@
 //! ```
 
 use super::machine::Machine;
-use super::outcome::Cause;
-use super::slots::{BatchId, BatchState, Verdict, mark};
+use super::outcome::{Cause, Outcome};
+use super::slots::{BatchId, BatchSlot, BatchState, Verdict, mark};
 use crate::memory::{Memory, Perhaps};
 use crate::record::{layout, split};
+
+impl BatchSlot {
+    /// The rest takes the place of the part before it.
+    fn begin_rest(&mut self) {
+        self.first_number = self.first_number.wrapping_add(u64::from(self.count));
+        self.sequence = self.sequence.after(self.count);
+        self.count = core::mem::take(&mut self.rest);
+        self.flags &= mark::RENUMBERED;
+        self.verdict = Verdict::Open;
+        self.failure = Perhaps::No;
+        self.doubt = Perhaps::No;
+    }
+}
 
 impl Machine {
     /// Takes a batch apart into parts of at most half its size.
@@ -38,21 +51,26 @@ impl Machine {
     /// The event of a part was taken, and nobody holds its bytes: the rest takes its place.
     pub(super) fn next_part(&mut self, memory: &mut Memory<'_>, batch: BatchId) {
         let slot = &mut memory.batches[batch];
-        slot.first_number = slot.first_number.wrapping_add(u64::from(slot.count));
-        slot.sequence = slot.sequence.after(slot.count);
-        slot.count = core::mem::take(&mut slot.rest);
+        slot.begin_rest();
         slot.length = slot.limit;
         slot.state = BatchState::Assigned;
-        slot.flags &= mark::RENUMBERED;
         slot.attempts = 0;
         slot.set(mark::TORN);
-        slot.verdict = Verdict::Open;
-        slot.failure = Perhaps::No;
-        slot.doubt = Perhaps::No;
         let partition = slot.partition;
         let entry = &mut memory.partitions[partition];
         entry.cursor = batch;
         self.evaluate(memory, partition);
+    }
+
+    /// A part was given up on its way and told: the rest, of which nothing was sent, is not
+    /// written. The request keeps the bytes.
+    pub(super) fn give_up_rest(&mut self, memory: &mut Memory<'_>, batch: BatchId, cause: Cause) {
+        let slot = &mut memory.batches[batch];
+        slot.begin_rest();
+        slot.set(mark::IN_FLIGHT);
+        self.finish(memory, batch, Outcome::NotWritten(cause));
+        // An answer that comes yet is for the part: it says nothing of these sequences.
+        memory.batches[batch].identity = None;
     }
 
     /// Makes the part that is about to be sent, if it has to be. False if its bytes cannot be

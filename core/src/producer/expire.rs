@@ -26,12 +26,17 @@ impl Machine {
 
     /// Whether the oldest batch can be given up: not while the event of a part of it waits.
     pub(super) fn can_give_up(&self, memory: &Memory<'_>) -> bool {
-        self.live_first.is_some() && !memory.batches[self.live_first].has(mark::FINAL)
+        let oldest = &memory.batches[self.live_first];
+        self.live_first.is_some() && (!oldest.has(mark::FINAL) || oldest.has(mark::TAKEN))
     }
 
     /// Gives up the oldest batch of all, which is the head of its partition.
     fn give_up(&mut self, memory: &mut Memory<'_>, batch: BatchId, cause: Cause) {
         let partition = memory.batches[batch].partition;
+        if memory.batches[batch].has(mark::FINAL) {
+            self.give_up_rest(memory, batch, cause);
+            return;
+        }
         self.apply_proof(memory, partition);
         if memory.batches[batch].has(mark::ANSWERED) {
             self.advance(memory, partition);

@@ -5,6 +5,7 @@ use std::vec::Vec;
 
 use super::world::{Sent, World, config, written};
 use crate::config::Config;
+use crate::memory::Owner;
 use crate::message::ErrorCode;
 use crate::producer::{Cause, Event, Outcome};
 use crate::record::reader::Batch;
@@ -210,6 +211,36 @@ fn what_is_left_expires_with_one_outcome() {
     assert_eq!(outcomes[0], (0, 1, 4, written(1)));
     assert!(matches!(outcomes[1], (0, 5, 4, Outcome::Unknown(Cause::Timeout, _))), "{outcomes:?}");
     assert_eq!(outcomes.len(), 2);
+}
+
+#[test]
+fn regression_what_is_left_expires_although_the_part_before_it_is_unanswered() {
+    let config = Config {
+        delivery_timeout: Duration::from_secs(40),
+        request_timeout: Duration::from_secs(35),
+        ..lingering()
+    };
+    let (mut world, topic, sent) = on_its_way(config, 8);
+    world.pass(20_000);
+    world.answer(&sent, &[TOO_LARGE]);
+    let part = world.take();
+    world.send(topic, 0, "behind");
+    world.pass(20_001);
+    let late = Outcome::NotWritten(Cause::Timeout);
+    let outcomes = world.outcomes();
+    assert_eq!(outcomes.len(), 2, "{outcomes:?}");
+    assert!(matches!(outcomes[0], (0, 1, 4, Outcome::Unknown(Cause::Timeout, _))), "{outcomes:?}");
+    assert_eq!(outcomes[1], (0, 5, 4, late));
+    // The answer comes after all. What is behind does not follow sequences that nobody has.
+    world.acknowledge(&part, 1);
+    let behind = world.take();
+    assert_eq!(behind.only().values, ["behind"]);
+    assert_eq!((behind.only().epoch, behind.only().sequence), (1, 0));
+    world.acknowledge(&behind, 5);
+    assert_eq!(world.outcomes(), [(0, 9, 1, written(5))]);
+    let memory = world.producer.owner.memory();
+    let partition = memory.find_partition(topic.id, 0);
+    assert_eq!(memory.partitions[partition].batches, 0, "slots came back");
 }
 
 #[test]
