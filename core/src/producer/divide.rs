@@ -65,6 +65,8 @@ impl Machine {
     /// A part was given up on its way and told: the rest, of which nothing was sent, is not
     /// written. The request keeps the bytes.
     pub(super) fn give_up_rest(&mut self, memory: &mut Memory<'_>, batch: BatchId, cause: Cause) {
+        // Its request is formed, and may not have come to it yet.
+        self.seal(memory, batch);
         let slot = &mut memory.batches[batch];
         slot.begin_rest();
         slot.set(mark::IN_FLIGHT);

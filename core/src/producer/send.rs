@@ -313,7 +313,7 @@ impl Machine {
 
     /// Writes header and checksum of a batch that is about to be lent for the first time. True
     /// if it did.
-    fn seal(&mut self, memory: &mut Memory<'_>, batch: BatchId) -> bool {
+    pub(super) fn seal(&mut self, memory: &mut Memory<'_>, batch: BatchId) -> bool {
         let slot = &mut memory.batches[batch];
         if slot.state != BatchState::Assigned {
             return false;

@@ -244,6 +244,25 @@ fn regression_what_is_left_expires_although_the_part_before_it_is_unanswered() {
 }
 
 #[test]
+fn regression_a_part_that_expires_before_it_is_lent_goes_out_as_it_was() {
+    let config = Config { delivery_timeout: Duration::from_secs(40), ..lingering() };
+    let (mut world, _, sent) = on_its_way(config, 8);
+    world.hold_output = true;
+    world.answer(&sent, &[TOO_LARGE]);
+    world.back_off();
+    // The request is formed, and nothing but its head is written when time is over.
+    let head = world.producer.output(sent.link).unwrap().bytes.len();
+    world.producer.consume_output(world.now, sent.link, 0);
+    assert!(head > 0);
+    world.pass(40_000);
+    assert_eq!(world.outcomes().len(), 2);
+    world.hold_output = false;
+    let part = world.take();
+    assert_eq!((part.only().count, part.only().sequence, part.only().id), (4, 1, 7));
+    assert_eq!(part.only().values, ["000", "001", "002", "003"]);
+}
+
+#[test]
 fn a_close_gives_every_part_its_outcome() {
     let (mut world, _, sent) = on_its_way(lingering(), 8);
     world.answer(&sent, &[TOO_LARGE]);
