@@ -44,6 +44,15 @@ fn every_rule_is_kept() {
     }
 }
 
+/// Seeds that found something: what is left of a divided batch did not expire while the part before
+/// it was unanswered; a part was sealed with the figures of what was left.
+#[test]
+fn regression_seeds() {
+    for seed in [42_885, 195_351] {
+        trace(seed, STEPS);
+    }
+}
+
 #[test]
 fn a_trace_can_be_repeated_and_every_step_counts() {
     let mut steps = Vec::new();
