@@ -25,10 +25,16 @@ pub(crate) const JAVA: &[Tool] = &[
 /// What running images takes.
 pub(crate) const QEMU: &[Tool] = &[Tool { program: "qemu-system-arm", package: "qemu-system-arm" }];
 
+/// The clients that the development broker is tested with, beside Java's. Go 1.21 and newer fetch
+/// the version that franz-go asks for; where Debian's is older, its complaint says so.
+pub(crate) const CLIENTS: &[Tool] =
+    &[Tool { program: "kcat", package: "kcat" }, Tool { program: "go", package: "golang-go" }];
+
 /// Installs everything the checks need.
 pub(crate) fn everything() -> Result<()> {
     require(JAVA)?;
     require(QEMU)?;
+    require(CLIENTS)?;
     for target in cross::TARGETS {
         cross::Toolchain::for_target(target)?;
     }
