@@ -13,8 +13,9 @@ use crate::{exit, numbers, output};
 /// Serve a small Kafka cluster for development, without Java
 ///
 /// It keeps everything in memory and forgets it at the end. It is a development tool: for
-/// production there is Apache Kafka. Topics that are asked for and are not there are made, with
-/// one partition. The first line of standard output is bootstrap.servers=, once it serves.
+/// production there is Apache Kafka. Producers and tools that administer topics work with it;
+/// consumers do not yet. Topics that are asked for and are not there are made, with one partition.
+/// The first line of standard output is bootstrap.servers=, once it serves.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   ottla dev-broker

@@ -5,9 +5,9 @@
 //! For production there is Apache Kafka.
 //!
 //! It serves ApiVersions, Metadata, Produce, InitProducerId, CreateTopics, DeleteTopics,
-//! DescribeCluster, DescribeConfigs and DescribeTopicPartitions, one file each. It shares the
-//! codecs of the client's crate and nothing else, so that a fault in the client's logic cannot
-//! hide in it.
+//! DescribeCluster, DescribeConfigs and DescribeTopicPartitions, one file each: producers and
+//! administration, of Java, librdkafka, franz-go and ours, and no consumers. It shares the codecs
+//! of the client's crate and nothing else, so that a fault in the client's logic cannot hide in it.
 //!
 //! # How it is driven
 //!
