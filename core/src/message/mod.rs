@@ -265,7 +265,7 @@ pub mod broker {
         Ok((rest, Some(elements)))
     }
 
-    /// [`array`] where null is not allowed.
+    /// [`array()`] where null is not allowed.
     pub fn list<'a, T>(
         bytes: &'a [u8],
         flexible: bool,
