@@ -2,6 +2,7 @@
 
 mod basics;
 mod codes;
+mod connections;
 mod discard;
 mod links;
 mod outcomes;

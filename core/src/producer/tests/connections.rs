@@ -1,0 +1,131 @@
+//! How long connections are waited for, kept, and made again.
+
+use std::vec::Vec;
+
+use super::world::{World, config};
+use crate::config::Config;
+use crate::link::Reason;
+use crate::producer::LinkAction;
+use crate::time::{Duration, Instant};
+
+/// How long each of `count` attempts to connect took until the machine gave it up, and how long the
+/// pauses after them were, in milliseconds.
+fn attempts(world: &mut World, count: usize) -> (Vec<u64>, Vec<u64>) {
+    let (mut lasted, mut pauses) = (Vec::new(), Vec::new());
+    let mut ended = None;
+    let mut began = world.now;
+    while lasted.len() < count {
+        match world.producer.poll_link() {
+            Some(LinkAction::Connect(..)) => {
+                began = world.now;
+                pauses.extend(ended.map(|ended: Instant| began.since(ended).as_millis()));
+            }
+            Some(LinkAction::Close(_, reason)) => {
+                assert_eq!(reason, Reason::SetupTimeout);
+                lasted.push(world.now.since(began).as_millis());
+                ended = Some(world.now);
+            }
+            None => {
+                world.now = world.producer.poll_timeout().expect("a timer").max(world.now);
+                world.producer.handle_timeout(world.now);
+            }
+        }
+    }
+    (lasted, pauses)
+}
+
+#[test]
+fn setup_timeouts_and_back_offs_grow_with_failures_to_their_bounds() {
+    let settings = Config { delivery_timeout: Duration::from_secs(10_000), ..config() };
+    let mut world = World::new(settings, 1);
+    let topic = world.producer.topic("t").unwrap();
+    world.send(topic, 0, "x");
+    let (lasted, pauses) = attempts(&mut world, 8);
+    let within = |value: u64, middle: u64| {
+        assert!((middle * 8 / 10..=middle * 12 / 10).contains(&value), "{value}, not {middle}");
+    };
+    // 10 s doubling to 30 s, 50 ms doubling to 1 s; each with a fifth of jitter, and never beyond
+    // the bound.
+    let setups = [10_000, 20_000, 30_000, 30_000, 30_000, 30_000, 30_000, 30_000];
+    lasted.iter().zip(setups).for_each(|(lasted, setup)| within(*lasted, setup));
+    let backs_off = [50, 100, 200, 400, 800, 1_000, 1_000];
+    pauses.iter().zip(backs_off).for_each(|(pause, back_off)| within(*pause, back_off));
+    assert!(lasted.iter().all(|lasted| *lasted <= 30_000), "{lasted:?}");
+    assert!(pauses.iter().all(|pause| *pause <= 1_000), "{pauses:?}");
+}
+
+#[test]
+fn a_success_makes_the_next_attempt_as_quick_as_the_first() {
+    let mut world = World::new(config(), 1);
+    world.down.push(1);
+    let topic = world.producer.topic("t").unwrap();
+    world.send(topic, 0, "x");
+    world.pass(20_000);
+    world.down.clear();
+    world.pass(2_000);
+    let sent = world.take();
+    let before = world.attempts;
+    world.disconnect(sent.link);
+    // The first back-off of a connection is over before that of the batch, 100 ms; after many
+    // failures it was a second.
+    world.pass(121);
+    assert!(world.attempts > before);
+}
+
+#[test]
+fn a_half_open_connection_is_found_by_its_oldest_request() {
+    let settings = Config { request_timeout: Duration::from_millis(3_000), ..config() };
+    let mut world = World::new(settings, 1);
+    let topic = world.warm();
+    world.pass(60_000);
+    // The peer is gone and nobody said so: bytes go out, and nothing comes back.
+    world.send(topic, 0, "x");
+    let sent = world.take();
+    world.pass(2_999);
+    assert!(!world.closed.contains(&Reason::RequestTimeout));
+    world.pass(1);
+    assert!(world.closed.contains(&Reason::RequestTimeout));
+    world.pass(200);
+    let again = world.take();
+    assert_ne!(again.link, sent.link);
+    assert_eq!(again.only().bytes, sent.only().bytes);
+}
+
+#[test]
+fn an_idle_connection_is_closed_after_its_time_and_made_again_for_the_next_record() {
+    let mut world = World::new(config(), 1);
+    let topic = world.warm();
+    world.pass(539_000);
+    assert!(!world.closed.contains(&Reason::Idle));
+    world.pass(1_000);
+    assert_eq!(world.links(), [], "both that there were");
+    assert_eq!(world.producer.poll_timeout(), None);
+    let before = world.attempts;
+    world.send(topic, 0, "x");
+    assert_eq!(world.take().only().values, ["x"]);
+    // To the leader, and where metadata is asked for, which is old by now.
+    assert!(world.attempts - before <= 2, "{}", world.attempts - before);
+}
+
+#[test]
+fn there_are_no_more_connections_than_brokers_that_lead_something_and_one() {
+    let mut world = World::new(config(), 40);
+    world.nodes = (1..=300).collect();
+    for partition in 0..40 {
+        world.lead(partition, 1 + (partition as i32 % 8), 0);
+    }
+    let topic = world.ready();
+    world.pass(1_000);
+    for round in 0..5 {
+        for partition in 0..40 {
+            world.send(topic, partition, "x");
+        }
+        world.run();
+        while let Some(sent) = world.sent.pop_front() {
+            world.acknowledge(&sent, round);
+        }
+        world.pass(1_000);
+    }
+    assert_eq!(world.outcomes().len(), 200);
+    assert_eq!(world.attempts, 9, "eight leaders, and the address to begin with");
+}
