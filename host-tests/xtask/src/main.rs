@@ -1,6 +1,6 @@
 //! The project's chores: `cargo xtask test` runs every check there is, `cargo xtask setup` installs
-//! what the checks need, `cargo xtask bench` compares clients, `cargo xtask firmware` builds and
-//! runs images.
+//! what the checks need, `cargo xtask rows` lists scenarios without a test, `cargo xtask bench`
+//! compares clients, `cargo xtask firmware` builds and runs images.
 
 mod bench;
 mod command;
@@ -8,6 +8,7 @@ mod context;
 mod cross;
 mod firmware;
 mod install;
+mod rows;
 mod steps;
 
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum Chore {
     Test(Test),
     /// Installs what the checks need and the machine lacks
     Setup,
+    /// Lists the scenario rows that have no test, and why
+    Rows,
     /// Counts instructions per record and keeps the counts for the check
     Count,
     /// Builds images for microcontrollers, measures them, runs them
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().chore {
         Chore::Test(test) => test.run(),
         Chore::Setup => install::everything(),
+        Chore::Rows => Context::new(Depth::Normal).and_then(|context| rows::list(&context)),
         Chore::Bench { arguments } => {
             Context::new(Depth::Normal).and_then(|context| bench::run(&context, &arguments))
         }

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result};
 
 use crate::context::Context;
 use crate::firmware;
+use crate::rows;
 
 struct Step {
     name: &'static str,
@@ -30,6 +31,12 @@ const STEPS: &[Step] = &[
         about: "the code is formatted as rustfmt does",
         quick: true,
         run: rust::format,
+    },
+    Step {
+        name: "rows",
+        about: "every scenario row has a test that is named after it, or a reason",
+        quick: true,
+        run: rows::check,
     },
     Step {
         name: "clippy",
