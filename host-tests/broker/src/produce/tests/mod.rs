@@ -1,8 +1,10 @@
 //! What becomes of batches: [`checks`] before the append, and [`waiting`] after it; [`releases`]:
-//! what versions and older brokers do differently.
+//! what versions and older brokers do differently; [`rows`]: clauses of scenario rows that none of
+//! them asserts.
 
 mod checks;
 mod releases;
+mod rows;
 mod waiting;
 
 use crate::testing::{Client, Produced, produce_request};
