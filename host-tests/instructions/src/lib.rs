@@ -1,6 +1,9 @@
 //! A producer with a broker that does next to nothing: it takes output without looking at it, and
 //! acknowledges each request with an answer that is made of almost nothing. What is measured
-//! around it is the core's.
+//! around it is the core's. [`world`] has the development broker in its place, for what depends on
+//! how many partitions there are.
+
+pub mod world;
 
 use ottla::memory::Owner;
 use ottla::{

@@ -3,6 +3,9 @@
 //! The count is the slope between two runs of the package `instructions`, so start and end drop
 //! out. It is the same on every machine with the same compiler, and is held to what
 //! `counts.txt` says.
+//!
+//! The program `many` has the development broker in its process, and tells callgrind by a
+//! function's name what is the client's: there, a busy partition is held to what it takes alone.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -25,6 +28,13 @@ const RECORDS: u64 = 100_000;
 
 /// Growth beyond so many per cent fails.
 const ALLOWANCE: f64 = 3.0;
+
+/// Partitions that are idle beside a busy one, and that are busy together.
+const IDLE: u32 = 10_000;
+const BUSY: u32 = 1_000;
+
+/// What idle partitions may add to the busy one's instructions, in per cent.
+const IDLE_ALLOWANCE: f64 = 5.0;
 
 pub(super) fn check(context: &Context) -> Result<()> {
     let file = counts(context);
@@ -49,6 +59,20 @@ pub(super) fn check(context: &Context) -> Result<()> {
              meant, run `cargo xtask count` and commit the file"
         );
     }
+    check_many(context)
+}
+
+/// What a record takes where there are many partitions.
+fn check_many(context: &Context) -> Result<()> {
+    let alone = many(context, 1, 0)?;
+    let beside = many(context, 1, IDLE)?;
+    let added = (beside - alone) / alone * 100.0;
+    println!("   one busy: {alone:.1} a record; beside {IDLE} idle: {beside:.1} ({added:+.1} %)");
+    println!("   {BUSY} busy, in small batches: {:.1} a record", many(context, BUSY, 0)?);
+    ensure!(
+        added <= IDLE_ALLOWANCE,
+        "{IDLE} idle partitions add {added:.1} % to a busy one, above {IDLE_ALLOWANCE} %"
+    );
     Ok(())
 }
 
@@ -81,12 +105,26 @@ fn measure(context: &Context) -> Result<Vec<(u32, f64)>> {
 }
 
 fn instructions(context: &Context, records: u64, partitions: u32) -> Result<u64> {
-    let program = context.target_directory().join("release/instructions");
+    count(context, "instructions", &[], &[records, u64::from(partitions)])
+}
+
+/// The client's instructions per record, with the development broker in the same process.
+fn many(context: &Context, busy: u32, idle: u32) -> Result<f64> {
+    const CLIENT: [&str; 2] = ["--collect-atstart=no", "--toggle-collect=*on_the_client*"];
+    let arguments = [u64::from(busy), u64::from(idle), RECORDS];
+    let count = count(context, "many", &CLIENT, &arguments)?;
+    ensure!(count > 0, "callgrind has not seen the function that calls the client");
+    Ok(count as f64 / RECORDS as f64)
+}
+
+/// Instructions of a program of the package.
+fn count(context: &Context, program: &str, options: &[&str], arguments: &[u64]) -> Result<u64> {
     let output = catch(
         Command::new("valgrind")
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-            .arg(program)
-            .args([records.to_string(), partitions.to_string()]),
+            .args(options)
+            .arg(context.target_directory().join("release").join(program))
+            .args(arguments.iter().map(u64::to_string)),
     )?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "the run under callgrind failed: {}", said.trim());

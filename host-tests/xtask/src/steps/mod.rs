@@ -65,7 +65,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "count",
-        about: "a record takes no more instructions than it did",
+        about: "a record takes no more instructions than it did, whatever else is idle",
         quick: false,
         run: instructions::check,
     },
