@@ -16,8 +16,12 @@ impl Machine {
         self.refresh.needed = true;
     }
 
-    /// Metadata is needed of something new: only a failure makes it wait.
+    /// Metadata is needed of something new: only a failure makes it wait. An answer that is on its
+    /// way may have it.
     pub(super) fn request_news(&mut self) {
+        if self.refresh.in_flight {
+            return;
+        }
         self.refresh.needed = true;
         if self.refresh.failures == 0 {
             self.refresh.retry_at = self.now;
@@ -211,7 +215,8 @@ impl Machine {
         if leader.is_some() && self.missing_leader(memory).is_none() {
             self.refresh.homeless = partition;
         }
-        self.request_metadata();
+        // The end of an answer that is on its way looks whether it was there.
+        self.refresh.needed |= !self.refresh.in_flight;
     }
 
     /// From when metadata can help: at once, or when a leader that is waited for may have the
@@ -458,6 +463,10 @@ impl Machine {
             self.refresh.retry_at = self.now.after(self.config.retry_backoff);
         }
         self.refresh.done_at = Some(self.now);
+        if self.any_topic(memory, |slot| slot.wanted) {
+            // Named since it was asked for.
+            self.request_news();
+        }
         if self.refresh.error == ErrorCode::REBOOTSTRAP_REQUIRED {
             self.rebootstrap(memory);
         }

@@ -221,3 +221,26 @@ fn regression_an_id_is_asked_for_though_nobody_looks_at_the_output() {
     world.acknowledge(&sent, 0);
     assert_eq!(world.outcomes().len(), 1);
 }
+
+#[test]
+fn regression_what_an_answer_on_its_way_has_is_not_asked_for_again() {
+    let mut world = World::new(config(), 1);
+    let _ = world.warm();
+    world.pass(1_000);
+    let leaders = std::vec![Some(Leader { id: 1, epoch: 0 }); 3];
+    world.topics.insert("u".into(), leaders);
+    let asked = world.metadata_requests.len();
+    world.hold_output = true;
+    let topic = world.producer.topic("u").unwrap();
+    world.run();
+    for partition in 0..3 {
+        world.send(topic, partition, "x");
+    }
+    world.hold_output = false;
+    let sent = world.take();
+    world.acknowledge(&sent, 0);
+    world.pass(1_000);
+    world.send(topic, 0, "y");
+    assert_eq!(world.take().only().values, ["y"]);
+    assert_eq!(world.metadata_requests.len() - asked, 1);
+}

@@ -44,9 +44,6 @@ fn main() {
         }
     }
     world.settle();
-    // With many new partitions metadata is asked for once more, with the first record after a
-    // pause: not a cost of any record, so it is to be over before the count begins.
-    world.pass(1_000_000);
     let send = |world: &mut World<Switch>, count| {
         for number in 0..count {
             world.send(0, number % busy, &value, 1).expect("room");
