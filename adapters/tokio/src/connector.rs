@@ -155,3 +155,55 @@ impl TcpConnector {
         .await
     }
 }
+
+// Elsewhere not all of 127.0.0.0/8 is this machine's.
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// An address at which nobody listens.
+    async fn closed(host: &str) -> SocketAddr {
+        TcpListener::bind((host, 0)).await.unwrap().local_addr().unwrap()
+    }
+
+    /// An address that does not answer: whoever listens has all the callers that it can hold.
+    async fn silent() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.3:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut callers = Vec::new();
+        while let Ok(caller) = timeout(NEXT_ADDRESS, TcpStream::connect(address)).await {
+            callers.push(caller.unwrap());
+        }
+        (address, listener, callers)
+    }
+
+    #[tokio::test]
+    async fn all_addresses_are_tried_before_the_one_that_answers() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = listener.local_addr().unwrap();
+        let (silent, _listener, _callers) = silent().await;
+        let addresses = vec![closed("127.0.0.2").await, silent, closed("127.0.0.1").await, good];
+        let began = Instant::now();
+        let stream = TcpConnector::default().first_of(addresses).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), good);
+        // Only the silent one was waited for.
+        assert!(began.elapsed() >= NEXT_ADDRESS, "{:?}", began.elapsed());
+        listener.accept().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_all_addresses_that_were_tried() {
+        let addresses = [closed("127.0.0.2").await, closed("127.0.0.1").await];
+        let error = TcpConnector::default().first_of(addresses.to_vec()).await.unwrap_err();
+        assert_eq!(error.reason(), Reason::Refused);
+        let detail = error.detail();
+        assert!(addresses.iter().all(|a| detail.contains(&format!("{a}: "))), "{detail}");
+        let error = TcpConnector::default().first_of(Vec::new()).await.unwrap_err();
+        assert_eq!(error, ConnectError::new(Reason::Unresolved, "no address"));
+    }
+}
