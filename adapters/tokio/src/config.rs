@@ -4,12 +4,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ottla::Acks;
-use ottla::config::CLIENT_ID_MAX;
+use ottla::config::{CLIENT_ID_MAX, Partitioner};
 
 use crate::clock::{span, std_span};
 use crate::connector::{Connector, TcpConnector};
 use crate::error::{ConfigError, ConfigProblem};
 use crate::producer::Producer;
+
+/// Java's lower bound of `metadata.max.idle.ms`.
+const METADATA_MAX_IDLE_LEAST: ottla::Duration = ottla::Duration::from_millis(5_000);
+
+/// No connection could ever be made if the producer began again sooner.
+const REBOOTSTRAP_TRIGGER_LEAST: ottla::Duration = ottla::Duration::from_millis(1_000);
 
 /// Settings of a producer that were found to be sound.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -159,9 +165,26 @@ impl Builder {
     }
 
     /// `max.in.flight.requests.per.connection`, default 5; above 255 it is 255. With idempotence
-    /// at most 5.
+    /// at most 5, and the order of a partition's records is kept.
+    ///
+    /// Without idempotence, and above 1, a batch that has to be sent again may get behind a later
+    /// one of its partition. [`Builder::ordered`] prevents that, and so does 1, which holds up all
+    /// partitions of a broker for it.
     pub fn max_in_flight(mut self, requests: u32) -> Self {
         self.core.max_in_flight = clamp_in_flight(requests);
+        self
+    }
+
+    /// Keeps the order of a partition's records without idempotence, too; default false. At most
+    /// one batch of a partition is on its way then, beside those of other partitions, up to
+    /// `max_in_flight` requests.
+    ///
+    /// What it cannot do is tell repetitions apart: a batch whose answer was lost may be in the log
+    /// twice, and its first copy may come late, behind what was sent after the second.
+    /// [`Builder::idempotence`] has neither flaw, and keeps order at five batches; with it this
+    /// changes nothing. The Java producer has no key for this.
+    pub const fn ordered(mut self, on: bool) -> Self {
+        self.core.ordered = on;
         self
     }
 
@@ -244,6 +267,61 @@ impl Builder {
         self
     }
 
+    /// `metadata.max.idle.ms`, default 5 min, at least 5 s: a topic that nothing was sent to for so
+    /// long is left out when metadata is asked for, until the next record for it.
+    pub fn metadata_max_idle(mut self, idle: Duration) -> Self {
+        self.core.metadata_max_idle = span(idle);
+        self
+    }
+
+    /// `metadata.recovery.strategy`, default true, which is `rebootstrap`: when a broker asks for
+    /// it (code 129), or no metadata was to be had for [`Builder::rebootstrap_trigger`], all
+    /// connections are ended and the producer begins again at `bootstrap_servers`. Records keep
+    /// their places; if it is the same cluster, nothing but time is lost (KIP-899).
+    ///
+    /// False is `none`: what is known is tried on and on, `bootstrap_servers` among it.
+    pub const fn rebootstrap(mut self, on: bool) -> Self {
+        self.core.rebootstrap = on;
+        self
+    }
+
+    /// `metadata.recovery.rebootstrap.trigger.ms`, default 5 min: after so long without metadata,
+    /// while some is needed, the producer begins again (KIP-1102). Below 1 s it is 1 s: a broker
+    /// that is just being connected to is to have a chance to answer.
+    pub fn rebootstrap_trigger(mut self, after: Duration) -> Self {
+        self.core.rebootstrap_trigger = span(after);
+        self
+    }
+
+    /// `partitioner.class`, default sticky: which of the partitioners that are built in chooses for
+    /// records without an explicit partition.
+    pub const fn partitioner(mut self, partitioner: Partitioner) -> Self {
+        self.core.partitioner = partitioner;
+        self
+    }
+
+    /// `partitioner.ignore.keys`, default false: records with a key go where those without one
+    /// go. For when keys are data, and nobody relies on equal ones being together.
+    pub const fn ignore_keys(mut self, on: bool) -> Self {
+        self.core.ignore_keys = on;
+        self
+    }
+
+    /// `partitioner.adaptive.partitioning.enable`, default true: records without a key go rather to
+    /// partitions with few batches under way, so that a slow broker gets less. False: to all of
+    /// them alike.
+    pub const fn adaptive_partitioning(mut self, on: bool) -> Self {
+        self.core.adaptive_partitioning = on;
+        self
+    }
+
+    /// `partitioner.availability.timeout.ms`, default 0, which is off: records without a key go
+    /// to no partition of a broker that had something ready for so long and could not be sent it.
+    pub fn availability_timeout(mut self, timeout: Duration) -> Self {
+        self.core.availability_timeout = span(timeout);
+        self
+    }
+
     /// `send.buffer.bytes`, default 131072: the socket's send buffer. None leaves it to the
     /// system, which may adapt it to the connection: worth it where the way to the brokers is
     /// long, as no more than the buffer is on its way at a time.
@@ -284,6 +362,10 @@ impl Builder {
         if self.core.connection_setup_timeout == ottla::Duration::ZERO {
             self.fault("socket.connection.setup.timeout.ms", "must be above 0");
         }
+        if self.core.metadata_max_idle < METADATA_MAX_IDLE_LEAST {
+            let least = METADATA_MAX_IDLE_LEAST.as_millis();
+            self.fault("metadata.max.idle.ms", format!("must be at least {least}"));
+        }
         for problem in self.core.problems(self.buffer_memory) {
             let text = problem.to_string();
             let message = text.split_once(": ").map_or(text.as_str(), |(_, message)| message);
@@ -293,6 +375,8 @@ impl Builder {
             return Err(ConfigError { problems: self.problems });
         }
         self.warn();
+        self.core.rebootstrap_trigger =
+            self.core.rebootstrap_trigger.max(REBOOTSTRAP_TRIGGER_LEAST);
         Ok(Config {
             core: self.core,
             client_id: self.client_id,
@@ -338,6 +422,10 @@ impl Builder {
                 core.connection_setup_timeout_max,
             ),
         ];
+        if core.rebootstrap && core.rebootstrap_trigger < REBOOTSTRAP_TRIGGER_LEAST {
+            let key = "metadata.recovery.rebootstrap.trigger.ms";
+            tracing::warn!(key, "is below 1 s, which is used instead");
+        }
         for (key, first, max) in pairs {
             if first > max {
                 let (first, max) = (std_span(first), std_span(max));

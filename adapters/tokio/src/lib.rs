@@ -73,8 +73,8 @@
 //!
 //! # Settings
 //!
-//! By [`Builder`], or by the names of the Java producer's keys: [`Config::from_properties`].
-//! All faults are told at once. Defaults are Java's: idempotent, `acks=all`, five requests in
+//! By [`Builder`], or by the names of the Java producer's keys, [`Config::from_properties`], or
+//! both, [`Builder::properties`]. All faults are told at once. Defaults are Java's: idempotent, `acks=all`, five requests in
 //! flight.
 //!
 //! # Connections
@@ -110,6 +110,7 @@ pub use connector::{ConnectError, Connecting, Connector, TcpConnector};
 pub use delivery::{Deliveries, Delivery, Outcomes, RecordMetadata};
 pub use duplex::{DuplexConnector, DuplexListener, Incoming, duplex};
 pub use error::{ConfigError, ConfigProblem, SendError, SendErrorKind, SendManyError};
+pub use ottla::config::Partitioner;
 pub use ottla::error::{Fault, Full};
 pub use ottla::message::ErrorCode;
 pub use ottla::producer::Counters;

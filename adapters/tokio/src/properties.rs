@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ottla::Acks;
+use ottla::config::Partitioner;
 
 use crate::clock::span;
 use crate::config::{Builder, Config, clamp_in_flight};
@@ -31,6 +32,19 @@ const KEYS: &[(&str, Apply)] = &[
     }),
     ("max.request.size", |b, v| put(&mut b.core.max_request_size, int(v, 0))),
     ("metadata.max.age.ms", |b, v| put(&mut b.core.metadata_max_age, millis(v).map(span))),
+    ("metadata.max.idle.ms", |b, v| put(&mut b.core.metadata_max_idle, millis(v).map(span))),
+    ("metadata.recovery.rebootstrap.trigger.ms", |b, v| {
+        put(&mut b.core.rebootstrap_trigger, millis(v).map(span))
+    }),
+    ("metadata.recovery.strategy", |b, v| put(&mut b.core.rebootstrap, strategy(v))),
+    ("partitioner.adaptive.partitioning.enable", |b, v| {
+        put(&mut b.core.adaptive_partitioning, boolean(v))
+    }),
+    ("partitioner.availability.timeout.ms", |b, v| {
+        put(&mut b.core.availability_timeout, millis(v).map(span))
+    }),
+    ("partitioner.class", |b, v| put(&mut b.core.partitioner, partitioner(v))),
+    ("partitioner.ignore.keys", |b, v| put(&mut b.core.ignore_keys, boolean(v))),
     ("receive.buffer.bytes", |b, v| put(&mut b.tcp.receive_buffer, buffer(v))),
     ("reconnect.backoff.max.ms", |b, v| put(&mut b.reconnect_backoff_max, millis(v).map(Some))),
     ("reconnect.backoff.ms", |b, v| put(&mut b.reconnect_backoff, millis(v).map(Some))),
@@ -64,11 +78,9 @@ const JAVA_ONLY: &[&str] = &[
     "interceptor.classes",
     "key.serializer",
     "metadata.cluster.check.enable",
-    "metadata.max.idle.ms",
-    "metadata.recovery.",
     "metric.reporters",
     "metrics.",
-    "partitioner.",
+    "partitioner.rack.aware",
     "sasl.",
     "security.",
     "ssl.",
@@ -137,6 +149,28 @@ fn acks(value: &str) -> Result<Acks, String> {
     }
 }
 
+fn strategy(value: &str) -> Result<bool, String> {
+    match value {
+        _ if value.eq_ignore_ascii_case("rebootstrap") => Ok(true),
+        _ if value.eq_ignore_ascii_case("none") => Ok(false),
+        _ => Err(format!("{value:?} is neither rebootstrap nor none")),
+    }
+}
+
+/// Java's name of the partitioner that goes round all partitions.
+const ROUND_ROBIN: &str = "org.apache.kafka.clients.producer.RoundRobinPartitioner";
+
+/// Java gives a class; there are none here.
+fn partitioner(value: &str) -> Result<Partitioner, String> {
+    match value {
+        ROUND_ROBIN => Ok(Partitioner::RoundRobin),
+        _ if value.is_empty() || value.eq_ignore_ascii_case("none") => Ok(Partitioner::Sticky),
+        _ => {
+            Err(format!("{value:?} is neither {ROUND_ROBIN} nor empty, which is the built-in one"))
+        }
+    }
+}
+
 impl Config {
     /// The settings that `properties` give by the names of the Java producer's keys; the others
     /// have their defaults. Of a key that comes twice the last value counts. Space around a
@@ -159,15 +193,33 @@ impl Config {
         K: AsRef<str>,
         V: AsRef<str>,
     {
-        let mut builder = Builder::default();
-        for (key, value) in properties {
-            builder.property(key.as_ref(), value.as_ref());
-        }
-        builder.config()
+        Builder::default().properties(properties).config()
     }
 }
 
 impl Builder {
+    /// Takes over what `properties` give by the names of the Java producer's keys, as
+    /// [`Config::from_properties`] does. It goes together with the other methods: of what is set
+    /// twice, the last value counts. Faults are told with the others, in the end.
+    ///
+    /// ```
+    /// use ottla_tokio::Config;
+    /// let builder = Config::builder().properties([("bootstrap.servers", "kafka:9092")]);
+    /// let config = builder.idempotence(false).ordered(true).config()?;
+    /// # let _ = config;
+    /// # Ok::<(), ottla_tokio::ConfigError>(())
+    /// ```
+    pub fn properties<K, V>(mut self, properties: impl IntoIterator<Item = (K, V)>) -> Self
+    where
+        K: AsRef<str>,
+        V: AsRef<str>,
+    {
+        for (key, value) in properties {
+            self.property(key.as_ref(), value.as_ref());
+        }
+        self
+    }
+
     /// Sets what the Java producer calls `key`.
     fn property(&mut self, key: &str, value: &str) {
         let known = KEYS.iter().find(|(name, _)| *name == key);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ottla_tokio::{Acks, Config, ConfigError};
+use ottla_tokio::{Acks, Config, ConfigError, Partitioner};
 
 fn of(properties: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let servers = [("bootstrap.servers", "kafka:9092")];
@@ -42,6 +42,13 @@ fn every_key_is_taken_over() {
         ("metadata.max.age.ms", "17"),
         ("send.buffer.bytes", "18"),
         ("receive.buffer.bytes", "19"),
+        ("metadata.max.idle.ms", "5020"),
+        ("metadata.recovery.strategy", "NONE"),
+        ("metadata.recovery.rebootstrap.trigger.ms", "2100"),
+        ("partitioner.class", "org.apache.kafka.clients.producer.RoundRobinPartitioner"),
+        ("partitioner.ignore.keys", "true"),
+        ("partitioner.adaptive.partitioning.enable", "false"),
+        ("partitioner.availability.timeout.ms", "22"),
     ])
     .unwrap();
     let built = Config::builder()
@@ -68,6 +75,13 @@ fn every_key_is_taken_over() {
         .metadata_max_age(Duration::from_millis(17))
         .send_buffer(Some(18))
         .receive_buffer(Some(19))
+        .metadata_max_idle(Duration::from_millis(5_020))
+        .rebootstrap(false)
+        .rebootstrap_trigger(Duration::from_millis(2_100))
+        .partitioner(Partitioner::RoundRobin)
+        .ignore_keys(true)
+        .adaptive_partitioning(false)
+        .availability_timeout(Duration::from_millis(22))
         .config()
         .unwrap();
     assert_eq!(config, built);
@@ -77,6 +91,14 @@ fn every_key_is_taken_over() {
     assert_eq!(core.connection_max_idle, ottla::Duration::from_millis(16));
     assert_eq!(config.bootstrap_servers(), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
     assert_eq!((config.buffer_memory(), config.max_block()), (3_000, Duration::from_millis(11)));
+    assert_eq!(core.metadata_max_idle, ottla::Duration::from_millis(5_020));
+    assert_eq!(core.rebootstrap_trigger, ottla::Duration::from_millis(2_100));
+    assert_eq!(core.availability_timeout, ottla::Duration::from_millis(22));
+    assert_eq!(core.partitioner, Partitioner::RoundRobin);
+    assert_eq!(
+        (core.rebootstrap, core.ignore_keys, core.adaptive_partitioning),
+        (false, true, false)
+    );
     assert_eq!((config.tcp().send_buffer, config.tcp().receive_buffer), (Some(18), Some(19)));
 }
 
@@ -93,6 +115,14 @@ fn all_faults_are_told_at_once_and_each_names_its_key() {
         ("compression.type", "zstd"),
         ("batch.size", "2147483648"),
         ("delivery.timeout.ms", "30004"),
+        ("metadata.max.idle.ms", "4999"),
+        ("metadata.recovery.strategy", "retry"),
+        ("metadata.recovery.rebootstrap.trigger.ms", "-1"),
+        ("partitioner.class", "com.example.Mine"),
+        ("partitioner.ignore.keys", "1"),
+        ("partitioner.adaptive.partitioning.enable", ""),
+        ("partitioner.availability.timeout.ms", "-5"),
+        ("partitioner.rack.aware", "true"),
     ])
     .unwrap_err();
     assert_eq!(
@@ -106,11 +136,20 @@ fn all_faults_are_told_at_once_and_each_names_its_key() {
   max.in.flight.requests.per.connection: \"0\" is no whole number from 1 to 2147483647
   compression.type: the Java producer has this key, this one does not
   batch.size: \"2147483648\" is no whole number from 0 to 2147483647
+  metadata.recovery.strategy: \"retry\" is neither rebootstrap nor none
+  metadata.recovery.rebootstrap.trigger.ms: \"-1\" is no whole number from 0 to 9223372036854775807
+  partitioner.class: \"com.example.Mine\" is neither org.apache.kafka.clients.producer.RoundRobinPartitioner nor \
+empty, which is the built-in one
+  partitioner.ignore.keys: \"1\" is neither true nor false
+  partitioner.adaptive.partitioning.enable: \"\" is neither true nor false
+  partitioner.availability.timeout.ms: \"-5\" is no whole number from 0 to 9223372036854775807
+  partitioner.rack.aware: the Java producer has this key, this one does not
   bootstrap.servers: \"kafka\" has no port; it has to be host:port
   bootstrap.servers: \"kafka:9092\" stands there twice
   bootstrap.servers: \":1\" has no legal host
   bootstrap.servers: \"kafka:0\" has no port from 1 to 65535
   bootstrap.servers: \"ssl://kafka:9093\" is not of a plaintext listener, the only kind there is yet
+  metadata.max.idle.ms: must be at least 5000
   delivery.timeout.ms: must be at least linger.ms + request.timeout.ms"
     );
     let required = Config::from_properties::<&str, &str>([]).unwrap_err();
@@ -201,4 +240,49 @@ fn clients_without_a_name_are_numbered() {
     let names: Vec<String> = (0..2).map(|_| of(&[]).unwrap().client_id().to_owned()).collect();
     assert!(names.iter().all(|name| name.starts_with("producer-")), "{names:?}");
     assert_ne!(names[0], names[1]);
+}
+
+#[test]
+fn a_partitioner_that_is_built_in_goes_by_java_s_name_or_by_none() {
+    let of = |name| of(&[("partitioner.class", name)]).unwrap().core().partitioner;
+    let round_robin = "org.apache.kafka.clients.producer.RoundRobinPartitioner";
+    assert_eq!(of(round_robin), Partitioner::RoundRobin);
+    assert_eq!([of(""), of(" "), of("none")], [Partitioner::Sticky; 3]);
+    // A class is called by its whole name, in its case.
+    fault("partitioner.class", "RoundRobinPartitioner");
+    fault("partitioner.class", &round_robin.to_lowercase());
+}
+
+#[test]
+fn recovery_strategies_have_no_case() {
+    let of = |name| of(&[("metadata.recovery.strategy", name)]).unwrap().core().rebootstrap;
+    assert!(of("rebootstrap") && of("REBOOTSTRAP") && of("Rebootstrap"));
+    assert!(!of("none") && !of("None"));
+}
+
+#[test]
+fn beginning_again_leaves_time_to_connect() {
+    let trigger = |value| {
+        let config = of(&[("metadata.recovery.rebootstrap.trigger.ms", value)]).unwrap();
+        config.core().rebootstrap_trigger.as_millis()
+    };
+    assert_eq!([trigger("0"), trigger("999"), trigger("1001")], [1_000, 1_000, 1_001]);
+}
+
+#[test]
+fn properties_go_together_with_methods_of_the_builder() {
+    let properties = [("bootstrap.servers", "a:1"), ("linger.ms", "7"), ("acks", "1")];
+    let config = Config::builder().linger(Duration::from_millis(1)).properties(properties);
+    let config = config.acks(Acks::None).ordered(true).config().unwrap();
+    assert_eq!(config.core().linger.as_millis(), 7);
+    assert_eq!(config.core().acks, Acks::None);
+    assert!(config.core().ordered);
+    assert!(!of(&[]).unwrap().core().ordered);
+    let error = Config::builder()
+        .properties([("retries", "many")])
+        .metadata_max_idle(Duration::from_millis(4_999))
+        .config()
+        .unwrap_err();
+    let keys: Vec<&str> = error.problems().iter().map(|problem| problem.key()).collect();
+    assert_eq!(keys, ["retries", "bootstrap.servers", "metadata.max.idle.ms"]);
 }
