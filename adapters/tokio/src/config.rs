@@ -222,8 +222,8 @@ impl Builder {
         self
     }
 
-    /// `max.block.ms`, default 1 min: how long a send waits for memory, and for a topic to be
-    /// known.
+    /// `max.block.ms`, default 1 min: how long a send waits for memory, for a topic to be known,
+    /// and for a partition that the topic does not have yet.
     pub const fn max_block(mut self, bound: Duration) -> Self {
         self.max_block = bound;
         self

@@ -128,6 +128,8 @@ impl<C: Connector> Driver<C> {
         self.take_orders(&mut core);
         core.collect(&mut self.collected);
         core.waiters.expire(now, &mut self.collected.wakers);
+        let longest = shared.config.core.retry_backoff_max;
+        core.waiters.look(now, longest, &mut self.collected.wakers);
         if std::mem::take(&mut self.moved) {
             self.collected.wakers.extend(core.waiters.first());
         }

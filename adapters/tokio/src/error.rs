@@ -283,9 +283,14 @@ impl Details {
             Refused::PartitionUnknown => {
                 let number = self.partition.unwrap_or(-1);
                 write!(f, "topic {} has no partition {number}", self.topic())?;
-                match limit {
-                    0 => Ok(()),
-                    count => write!(f, ", it has {count}, as far as is known"),
+                match (limit, waited) {
+                    (0, _) => Ok(()),
+                    (count, None) => write!(f, ", it has {count}, as far as is known"),
+                    (count, Some(waited)) => {
+                        write!(f, ": it has {count}, and got no more within {waited} ms ")?;
+                        f.write_str("(max.block.ms)")?;
+                        self.hint(f, "; ")
+                    }
                 }
             }
             Refused::LargerThanRequest => write!(

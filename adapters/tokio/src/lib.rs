@@ -59,7 +59,8 @@
 //! While `buffer.memory` is full, or a topic is not known yet, sends wait in the order in which
 //! they came: a small record does not pass a large one. Who waits for longer than `max.block.ms`
 //! is refused, with the reason, and with the address at fault where the cluster cannot be
-//! reached. A future that is polled once and then kept without being polled holds up those
+//! reached. So it is with a record for a partition beyond those of its topic, which may get more:
+//! it waits beside the others, and holds up none that is bound elsewhere. A future that is polled once and then kept without being polled holds up those
 //! behind it, for as long.
 //!
 //! Every future of this crate can be dropped at any time. A `send` that was dropped before it

@@ -18,7 +18,7 @@ use crate::driver::Driver;
 use crate::error::{SendError, SendManyError};
 use crate::record::{Record, ToTopic, TopicHandle};
 use crate::shared::{Core, Shared, given_up};
-use crate::waiters::{Admission, Admitted};
+use crate::waiters::{Admission, Admitted, Goal};
 
 /// Records that [`Producer::send_many`] has accepted under one hold of the lock, at most.
 const CHUNK: usize = 64;
@@ -60,7 +60,7 @@ pub struct Stats {
     pub counters: Counters,
     /// Bytes of `buffer.memory` that are allocated; memory once used is kept for reuse.
     pub memory: u64,
-    /// Sends that wait, for memory or for a topic to be known.
+    /// Sends that wait: for memory, for a topic to be known, or for a partition to be there.
     pub waiting: usize,
 }
 
@@ -136,8 +136,8 @@ impl Producer {
 
     /// Has a record accepted, and returns its delivery: a future of its outcome.
     ///
-    /// While `buffer.memory` is full or the topic is not known yet, it waits for up to
-    /// `max.block.ms`; those who wait are served in the order in which they came. Records that
+    /// While `buffer.memory` is full, the topic is not known yet, or it has no partition of the
+    /// number that the record asks for, it waits for up to `max.block.ms`; those who wait are served in the order in which they came. Records that
     /// are accepted one after another for the same partition are written in that order.
     ///
     /// Cancel safe: dropped before it is ready, it has queued nothing.
@@ -166,7 +166,8 @@ impl Producer {
         let topic = self.find(&record)?;
         let content = record.hashed();
         let attempt = |core: &mut Core, now| core.accept(now, topic, &content);
-        let accepted = self.shared().admit_now(topic, attempt);
+        let accepted =
+            self.shared().admit_now(Goal { topic, partition: content.partition }, attempt);
         accepted.map_err(|refused| self.refusal(&record, refused, None))
     }
 
@@ -177,9 +178,10 @@ impl Producer {
     ) -> Result<T, SendError> {
         let topic = self.find(&record)?;
         let content = record.hashed();
+        let goal = Goal { topic, partition: content.partition };
         let mut admission = Admission::new(self.shared());
         let admitted =
-            poll_fn(|cx| admission.poll(cx, topic, |core, now| accept(core, now, topic, &content)));
+            poll_fn(|cx| admission.poll(cx, goal, |core, now| accept(core, now, topic, &content)));
         admitted.await.map_err(|(refused, waited)| self.refusal(&record, refused, waited))
     }
 
@@ -213,11 +215,12 @@ impl Producer {
                 }
             }
             let mut rest = &chunk[..];
-            while let Some((topic, record, _)) = rest.first() {
+            while let Some((topic, record, content)) = rest.first() {
+                let goal = Goal { topic: *topic, partition: content.partition };
                 let mut admission = Admission::new(self.shared());
                 let admitted = poll_fn(|cx| {
                     admission
-                        .poll(cx, *topic, |core, now| core.accept_many(now, rest, &mut deliveries))
+                        .poll(cx, goal, |core, now| core.accept_many(now, rest, &mut deliveries))
                 });
                 match admitted.await {
                     Ok(count) => rest = rest.get(count..).unwrap_or_default(),
@@ -357,7 +360,8 @@ impl Core {
     ) -> Result<Admitted<usize>, Refused> {
         let (mut count, mut wake, mut bytes) = (0, false, 0_u32);
         for (topic, _, record) in records {
-            if count > 0 && (bytes >= CHUNK_BYTES || self.waiters.await_topic(*topic)) {
+            let goal = Goal { topic: *topic, partition: record.partition };
+            if count > 0 && (bytes >= CHUNK_BYTES || self.waiters.awaited(goal).is_some()) {
                 break;
             }
             match self.producer.produce(now, *topic, record) {

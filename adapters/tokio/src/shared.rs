@@ -21,7 +21,7 @@ use crate::clock::{Clock, span};
 use crate::config::Config;
 use crate::delivery::{Cell, Complaint, Verdict};
 use crate::reach::Reach;
-use crate::waiters::{Admitted, After, Waiters};
+use crate::waiters::{Admitted, After, Goal, Waiters};
 
 /// The time of day is read again by a send if nobody did for so long.
 const WALL_AGE: Duration = Duration::from_secs(2);
@@ -134,14 +134,14 @@ impl Shared {
         }
     }
 
-    /// Has a record for `topic` accepted by `attempt` now, if nobody waits before it.
+    /// Has a record for `goal` accepted by `attempt` now, if nobody waits before it.
     pub(crate) fn admit_now<T>(
         &self,
-        topic: Topic,
+        goal: Goal,
         attempt: impl FnOnce(&mut Core, Instant) -> Result<Admitted<T>, Refused>,
     ) -> Result<T, Refused> {
         let (now, mut core) = self.enter();
-        let admitted = match core.waiters.ahead_of(topic) {
+        let admitted = match core.waiters.ahead_of(goal) {
             Some(refused) => Err(refused),
             None => attempt(&mut core, now),
         };
@@ -178,6 +178,7 @@ impl Shared {
         let mut after = After::default();
         if partitions > 0 {
             core.waiters.unpark(topic);
+            core.unpark_known();
             after.wake = core.waiters.first();
         }
         drop(core);
@@ -317,7 +318,14 @@ impl Core {
                 _ => {}
             }
         }
+        self.unpark_known();
         self.settle_flushes(into);
+    }
+
+    /// Lets those get in line whose partition is there by now.
+    pub(crate) fn unpark_known(&mut self) {
+        let Self { producer, waiters, .. } = self;
+        waiters.unpark_known(|topic| producer.partition_count(topic));
     }
 
     /// What is to be said of a partition that its topic does not have: a record for it was

@@ -3,6 +3,8 @@
 //! ```text
 //!                topic not known                     topic known, or failed
 //!   new send ──────────────────────► parked at it ────────────────────────┐
+//!      │ topic has no such partition                 it has one now       │
+//!      ├───────────────────────────► parked there ────────────────────────┤
 //!      │ memory full, or others wait                                      ▼
 //!      └────────────────────────────────────────────────────► in line, by ticket
 //!                                                                         │ first in line
@@ -11,23 +13,59 @@
 //!
 //! Only the first in line tries, so that small records do not starve a large one; when it is
 //! done, it wakes the next. A send that finds nobody waiting never comes here.
+//!
+//! Nothing tells that a topic has more partitions than before but metadata, which nobody else may
+//! need. So the first of those parked at a partition tries again now and then: the core refuses
+//! it, and asks.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use ottla::error::Full;
 use ottla::{Instant, Refused, Topic};
 
 use crate::clock::span;
 use crate::shared::{Core, Shared};
 
+/// Where a record goes.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Goal {
+    pub(crate) topic: Topic,
+    /// If the caller chose it.
+    pub(crate) partition: Option<i32>,
+}
+
+impl Goal {
+    const fn any_of(topic: Topic) -> Self {
+        Self { topic, partition: None }
+    }
+
+    /// Whether a record may go there, among `count` partitions; of none at all nothing is known.
+    pub(crate) fn is_among(self, count: u32) -> bool {
+        let below = |index: i32| u32::try_from(index).is_ok_and(|index| index < count);
+        count == 0 || self.partition.is_none_or(below)
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     deadline: Instant,
     waker: Waker,
-    parked: Option<Topic>,
+    /// At a topic that is not known, or at a partition that is not there.
+    parked: Option<Goal>,
 }
+
+/// When those parked at partitions try again.
+#[derive(Copy, Clone, Debug)]
+struct Look {
+    at: Instant,
+    pause: ottla::Duration,
+}
+
+/// The least pause between two looks, whatever `retry.backoff.ms` is.
+const LOOK_LEAST: ottla::Duration = ottla::Duration::from_millis(10);
 
 /// The queue. Tickets and deadlines have the same order, as all wait equally long.
 #[derive(Debug, Default)]
@@ -35,7 +73,9 @@ pub(crate) struct Waiters {
     next_ticket: u64,
     entries: BTreeMap<u64, Entry>,
     line: BTreeSet<u64>,
-    parked: HashMap<Topic, BTreeSet<u64>>,
+    parked: HashMap<Goal, BTreeSet<u64>>,
+    /// There while anybody is parked at a partition.
+    look: Option<Look>,
 }
 
 impl Waiters {
@@ -43,22 +83,40 @@ impl Waiters {
         self.entries.len()
     }
 
-    /// What a new send to `topic` has to wait for before it may try, if anything.
-    pub(crate) fn ahead_of(&self, topic: Topic) -> Option<Refused> {
+    /// What a new send to `goal` has to wait for before it may try, if anything.
+    pub(crate) fn ahead_of(&self, goal: Goal) -> Option<Refused> {
         if self.entries.is_empty() {
             None
-        } else if self.await_topic(topic) {
-            Some(Refused::TopicUnknown)
+        } else if let Some(refused) = self.awaited(goal) {
+            Some(refused)
         } else if self.line.is_empty() {
             None
         } else {
-            Some(Refused::Full(ottla::error::Full::Memory))
+            Some(Refused::Full(Full::Memory))
         }
     }
 
-    /// Whether anybody waits for `topic` to be known.
-    pub(crate) fn await_topic(&self, topic: Topic) -> bool {
-        self.parked.contains_key(&topic)
+    /// Why others who are bound for `goal` are parked, if any are.
+    pub(crate) fn awaited(&self, goal: Goal) -> Option<Refused> {
+        if self.parked.is_empty() {
+            None
+        } else if self.parked.contains_key(&Goal::any_of(goal.topic)) {
+            Some(Refused::TopicUnknown)
+        } else {
+            self.parked.contains_key(&goal).then_some(Refused::PartitionUnknown)
+        }
+    }
+
+    /// Whether `ticket` may try: it is the first in line, or at its partition.
+    fn may_try(&self, ticket: u64) -> bool {
+        let parked = self.entries.get(&ticket).and_then(|entry| entry.parked);
+        match parked {
+            None => self.is_first(ticket),
+            Some(goal) => {
+                let tickets = self.parked.get(&goal);
+                goal.partition.is_some() && tickets.is_some_and(|t| t.first() == Some(&ticket))
+            }
+        }
     }
 
     fn is_first(&self, ticket: u64) -> bool {
@@ -71,14 +129,30 @@ impl Waiters {
         self.entries.get(ticket).map(|entry| entry.waker.clone())
     }
 
-    /// When the next waiter has waited long enough.
+    /// When the next waiter has waited long enough, or is to try again.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.entries.first_key_value().map(|(_, entry)| entry.deadline)
+        let deadline = self.entries.first_key_value().map(|(_, entry)| entry.deadline);
+        deadline.into_iter().chain(self.look.map(|look| look.at)).min()
+    }
+
+    /// Wakes those who are to look whether their partition is there by now, with pauses that
+    /// double up to `longest`.
+    pub(crate) fn look(&mut self, now: Instant, longest: ottla::Duration, wakers: &mut Vec<Waker>) {
+        let Some(Look { at, pause }) = self.look else { return };
+        if at > now {
+            return;
+        }
+        let before = wakers.len();
+        let at_partitions = self.parked.iter().filter(|(goal, _)| goal.partition.is_some());
+        let firsts = at_partitions.filter_map(|(_, tickets)| self.entries.get(tickets.first()?));
+        wakers.extend(firsts.map(|entry| entry.waker.clone()));
+        let pause = pause.plus(pause).min(longest).max(LOOK_LEAST);
+        self.look = (wakers.len() > before).then(|| Look { at: now.after(pause), pause });
     }
 
     fn enter(&mut self, ticket: u64, entry: Entry) {
         match entry.parked {
-            Some(topic) => self.parked.entry(topic).or_default().insert(ticket),
+            Some(goal) => self.parked.entry(goal).or_default().insert(ticket),
             None => self.line.insert(ticket),
         };
         self.entries.insert(ticket, entry);
@@ -90,11 +164,11 @@ impl Waiters {
             None => {
                 self.line.remove(&ticket);
             }
-            Some(topic) => {
-                if let Some(tickets) = self.parked.get_mut(&topic) {
+            Some(goal) => {
+                if let Some(tickets) = self.parked.get_mut(&goal) {
                     tickets.remove(&ticket);
                     if tickets.is_empty() {
-                        self.parked.remove(&topic);
+                        self.parked.remove(&goal);
                     }
                 }
             }
@@ -111,7 +185,23 @@ impl Waiters {
 
     /// A topic is known, or failed: who waits for it gets in line.
     pub(crate) fn unpark(&mut self, topic: Topic) {
-        for ticket in self.parked.remove(&topic).unwrap_or_default() {
+        self.let_go(Goal::any_of(topic));
+    }
+
+    /// Who waits for a partition that is there by now, as `count` tells it of topics, gets in
+    /// line.
+    pub(crate) fn unpark_known(&mut self, mut count: impl FnMut(Topic) -> u32) {
+        if self.look.is_none() {
+            return;
+        }
+        let mut is_there =
+            |goal: &Goal| goal.partition.is_some() && goal.is_among(count(goal.topic));
+        let there: Vec<Goal> = self.parked.keys().copied().filter(|goal| is_there(goal)).collect();
+        there.into_iter().for_each(|goal| self.let_go(goal));
+    }
+
+    fn let_go(&mut self, goal: Goal) {
+        for ticket in self.parked.remove(&goal).unwrap_or_default() {
             if let Some(entry) = self.entries.get_mut(&ticket) {
                 entry.parked = None;
                 self.line.insert(ticket);
@@ -134,6 +224,7 @@ impl Waiters {
     pub(crate) fn dismiss(&mut self, wakers: &mut Vec<Waker>) {
         self.line.clear();
         self.parked.clear();
+        self.look = None;
         wakers.extend(mem::take(&mut self.entries).into_values().map(|entry| entry.waker));
     }
 }
@@ -146,9 +237,30 @@ pub(crate) struct After {
     pub(crate) done: Option<Waker>,
 }
 
+impl Core {
+    /// What a waiter bound for `goal` waits for, if it was parked because of `why`: once that is
+    /// over, those before it in line are in its way, and they wait for memory.
+    fn still(&mut self, why: Refused, goal: Goal) -> Refused {
+        let count = self.producer.partition_count(goal.topic);
+        match why {
+            Refused::TopicUnknown | Refused::PartitionUnknown
+                if count > 0 && goal.is_among(count) =>
+            {
+                Refused::Full(Full::Memory)
+            }
+            other => other,
+        }
+    }
+}
+
 /// Whether time may help.
-pub(crate) const fn may_pass(refused: Refused) -> bool {
-    matches!(refused, Refused::Full(_) | Refused::TopicUnknown)
+fn may_pass(refused: Refused, goal: Goal) -> bool {
+    match refused {
+        Refused::Full(_) | Refused::TopicUnknown => true,
+        // Topics grow, but not below zero.
+        Refused::PartitionUnknown => goal.partition.is_some_and(|index| index >= 0),
+        _ => false,
+    }
 }
 
 /// What was accepted, and whether the I/O task has to be woken for it.
@@ -177,26 +289,39 @@ impl<'s> Admission<'s> {
         Self { shared, ticket: None }
     }
 
-    /// Tries to have a record for `topic` accepted by `attempt`, in turn, within `max.block.ms`.
+    /// Tries to have a record for `goal` accepted by `attempt`, in turn, within `max.block.ms`.
     /// The error comes with how long it waited, if time could have helped.
     pub(crate) fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
-        topic: Topic,
+        goal: Goal,
+        attempt: impl FnOnce(&mut Core, Instant) -> Result<Admitted<T>, Refused>,
+    ) -> Poll<Result<T, (Refused, Option<Duration>)>> {
+        let last = true;
+        self.poll_step(cx, goal, last, attempt)
+    }
+
+    fn poll_step<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        goal: Goal,
+        last: bool,
         attempt: impl FnOnce(&mut Core, Instant) -> Result<Admitted<T>, Refused>,
     ) -> Poll<Result<T, (Refused, Option<Duration>)>> {
         let shared = self.shared;
         let max_block = shared.config.max_block;
         let (now, mut core) = shared.enter();
         let held_up = match self.ticket {
-            None => core.waiters.ahead_of(topic),
+            None => core.waiters.ahead_of(goal),
             Some(Ticket { number, deadline, why }) => {
+                // Who is parked at a partition may only ask; if it is there, the line is next.
+                core.unpark_known();
                 // Without an entry it was dismissed, or its time is over.
                 let waits = match core.waiters.entries.contains_key(&number) {
-                    true => !core.waiters.is_first(number),
+                    true => !core.waiters.may_try(number),
                     false => deadline <= now,
                 };
-                waits.then_some(why)
+                waits.then(|| core.still(why, goal))
             }
         };
         let tell = held_up.is_none() || self.ticket.is_none();
@@ -204,7 +329,7 @@ impl<'s> Admission<'s> {
             Some(refused) => refused,
             None => match attempt(&mut core, now) {
                 Ok(Admitted { value, wake }) => {
-                    let after = self.leave(&mut core);
+                    let after = if last { self.leave(&mut core) } else { After::default() };
                     drop(core);
                     shared.tell(wake, after);
                     return Poll::Ready(Ok(value));
@@ -213,17 +338,20 @@ impl<'s> Admission<'s> {
             },
         };
         let deadline = self.ticket.map_or(now.after(span(max_block)), |ticket| ticket.deadline);
-        let over = !may_pass(refused) || deadline <= now;
+        let first_pause = shared.config.core.retry_backoff.max(LOOK_LEAST);
+        let may_pass = may_pass(refused, goal);
+        let over = !may_pass || deadline <= now;
         let after = if over {
             self.leave(&mut core)
         } else {
-            self.wait(&mut core, cx, deadline, topic, (refused, held_up.is_some()))
+            let look = Look { at: now.after(first_pause), pause: first_pause };
+            self.wait(&mut core, cx, deadline, goal, look, (refused, held_up.is_some()))
         };
         drop(core);
         // The machine may have something to do for what it lacked: memory, a topic.
         shared.tell(tell, after);
         if over {
-            Poll::Ready(Err((refused, may_pass(refused).then_some(max_block))))
+            Poll::Ready(Err((refused, may_pass.then_some(max_block))))
         } else {
             Poll::Pending
         }
@@ -235,14 +363,19 @@ impl<'s> Admission<'s> {
         core: &mut Core,
         cx: &Context<'_>,
         deadline: Instant,
-        topic: Topic,
+        goal: Goal,
+        look: Look,
         (why, held_up): (Refused, bool),
     ) -> After {
         let waiters = &mut core.waiters;
         let number = self.ticket.map_or(waiters.next_ticket, |ticket| ticket.number);
         waiters.next_ticket = waiters.next_ticket.max(number + 1);
         self.ticket = Some(Ticket { number, deadline, why });
-        let parked = (why == Refused::TopicUnknown).then_some(topic);
+        let parked = match why {
+            Refused::TopicUnknown => Some(Goal::any_of(goal.topic)),
+            Refused::PartitionUnknown => Some(goal),
+            _ => None,
+        };
         if let Some(entry) = waiters.entries.get_mut(&number)
             && (held_up || entry.parked == parked)
         {
@@ -251,6 +384,9 @@ impl<'s> Admission<'s> {
             return After { wake: None, done };
         }
         let after = waiters.leave(number);
+        if why == Refused::PartitionUnknown {
+            waiters.look = Some(look);
+        }
         waiters.enter(number, Entry { deadline, waker: cx.waker().clone(), parked });
         after
     }

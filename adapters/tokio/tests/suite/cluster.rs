@@ -40,6 +40,8 @@ pub(crate) struct Script {
     pub(crate) timestamps: Vec<i64>,
     /// Connections that were made.
     pub(crate) connections: usize,
+    /// Metadata requests that were answered.
+    pub(crate) metadata_requests: usize,
 }
 
 #[derive(Clone)]
@@ -65,6 +67,7 @@ impl Cluster {
             log: BTreeMap::new(),
             timestamps: Vec::new(),
             connections: 0,
+            metadata_requests: 0,
         };
         let answers = Arc::new(Semaphore::new(ALL));
         let cluster = Self { script: Arc::new(Mutex::new(script)), answers };
@@ -185,8 +188,14 @@ fn versions() -> api_versions::broker::Answer {
 }
 
 impl Script {
-    fn metadata(&self, request: &metadata::broker::Request<'_>, version: i16, out: &mut Vec<u8>) {
+    fn metadata(
+        &mut self,
+        request: &metadata::broker::Request<'_>,
+        version: i16,
+        out: &mut Vec<u8>,
+    ) {
         use metadata::broker::{Answer, Broker, Partition, Topic};
+        self.metadata_requests += 1;
         let (host, port) = self.advertised;
         let topics = request.topics.iter().flatten().map(|asked| {
             let name = str::from_utf8(asked.name.unwrap()).unwrap();

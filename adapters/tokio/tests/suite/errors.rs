@@ -62,9 +62,14 @@ async fn a_topic_name_that_is_not_legal() {
 async fn a_partition_that_does_not_exist() {
     let (_cluster, producer) = Cluster::start(at_once);
     producer.send(Record::new("t", "v")).await.unwrap().await.unwrap();
-    let error = producer.send(Record::new("t", "v").partition(7)).await.unwrap_err();
+    let error = producer.try_send(Record::new("t", "v").partition(7)).unwrap_err();
     assert_eq!(error.partition(), Some(7));
     assert_eq!(error.to_string(), "topic t has no partition 7, it has 3, as far as is known");
+    // No topic will ever have it.
+    let began = Instant::now();
+    let error = producer.send(Record::new("t", "v").partition(-1)).await.unwrap_err();
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert_eq!(error.to_string(), "topic t has no partition -1, it has 3, as far as is known");
 }
 
 #[tokio::test(start_paused = true)]

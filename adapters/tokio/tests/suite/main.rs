@@ -6,6 +6,7 @@ mod config;
 mod deliveries;
 mod end;
 mod errors;
+mod growth;
 mod logs;
 mod memory;
 mod send;

@@ -108,18 +108,29 @@ async fn b18_a_small_record_does_not_pass_a_large_one_that_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn b19_who_gives_up_waiting_leaves_the_room_to_the_next() {
-    let (cluster, producer, _filling) = full(Duration::from_millis(100)).await;
+    let (cluster, producer, filling) = full(Duration::from_millis(100)).await;
     let large = send(&producer, "x".repeat(20_000));
     settle().await;
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let small = send(&producer, "small".to_owned());
+    let small = send(&producer, "small ".repeat(150));
     cluster.release(2);
     settle().await;
+    let freed = filling.iter().filter(|delivery| delivery.outcome().is_some()).count();
+    assert!(freed >= 2, "{freed}");
     assert!(!small.is_finished());
     // Now there is room for the small one, once the large one is gone.
     assert_eq!(large.await.unwrap().unwrap_err().kind(), FULL);
     small.await.unwrap().unwrap();
     assert_eq!(producer.stats().waiting, 0);
+    // All that came free while it waited is there for others: the small one has one batch of it.
+    settle().await;
+    let value = "x".repeat(900);
+    for _ in 1..freed {
+        drop(producer.try_send(Record::new("t", &value).partition(0)).unwrap());
+    }
+    let error = producer.try_send(Record::new("t", &value).partition(0)).unwrap_err();
+    assert_eq!(error.kind(), FULL);
+    assert!(producer.stats().memory <= MEMORY);
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,8 +156,10 @@ async fn b21_who_waits_is_told_when_the_producer_is_closed() {
     let unknown = producer.clone();
     let parked =
         tokio::spawn(async move { unknown.send(Record::new("other", "v").key("k")).await });
+    let beyond = producer.clone();
+    let absent = tokio::spawn(async move { beyond.send(Record::new("t", "v").partition(9)).await });
     settle().await;
-    assert_eq!(producer.stats().waiting, 6);
+    assert_eq!(producer.stats().waiting, 7);
     let closing = producer.clone();
     let closed = tokio::spawn(async move { closing.close(Duration::from_secs(5)).await });
     let refused = SendErrorKind::Refused(Refused::Closed);
@@ -156,6 +169,8 @@ async fn b21_who_waits_is_told_when_the_producer_is_closed() {
         assert_eq!(error.to_string(), "the producer is closed");
     }
     assert_eq!(parked.await.unwrap().unwrap_err().kind(), refused);
+    assert_eq!(absent.await.unwrap().unwrap_err().kind(), refused);
+    assert_eq!(producer.stats().waiting, 0);
     assert!(!closed.is_finished());
     cluster.release_all();
     assert_eq!(closed.await.unwrap(), ottla_tokio::Closed::default());
