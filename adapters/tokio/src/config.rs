@@ -9,6 +9,7 @@ use ottla::config::{CLIENT_ID_MAX, Partitioner};
 use crate::clock::{span, std_span};
 use crate::connector::{Connector, TcpConnector};
 use crate::error::{ConfigError, ConfigProblem};
+use crate::hooks::{Choice, OwnPartitioner};
 use crate::producer::Producer;
 
 /// Java's lower bound of `metadata.max.idle.ms`.
@@ -26,6 +27,7 @@ pub struct Config {
     pub(crate) buffer_memory: u64,
     pub(crate) max_block: Duration,
     pub(crate) tcp: TcpConnector,
+    pub(crate) own_partitioner: Option<OwnPartitioner>,
 }
 
 impl Config {
@@ -84,6 +86,7 @@ pub struct Builder {
     pub(crate) buffer_memory: u64,
     pub(crate) max_block: Duration,
     pub(crate) tcp: TcpConnector,
+    pub(crate) own_partitioner: Option<OwnPartitioner>,
     // What is derived from other settings unless it is set.
     pub(crate) idempotence: Option<bool>,
     pub(crate) delivery_timeout: Option<Duration>,
@@ -101,6 +104,7 @@ impl Default for Builder {
             buffer_memory: 32 << 20,
             max_block: Duration::from_secs(60),
             tcp: TcpConnector { send_buffer: Some(128 << 10), receive_buffer: Some(32 << 10) },
+            own_partitioner: None,
             idempotence: None,
             delivery_timeout: None,
             reconnect_backoff: None,
@@ -300,6 +304,38 @@ impl Builder {
         self
     }
 
+    /// A partitioner of your own, instead of those that are built in: it is called with each
+    /// record that has no explicit partition, and returns the number of one.
+    ///
+    /// ```
+    /// # use ottla_tokio::Producer;
+    /// let builder = Producer::builder().partition_by(|choice| match choice.key() {
+    ///     Some(b"audit") => 0,
+    ///     _ => choice.by_key().unwrap_or(0),
+    /// });
+    /// # let _ = builder;
+    /// ```
+    ///
+    /// It is called where the record is sent, before the record is accepted and outside of all
+    /// locks, so it may keep a state of its own, and should not take long. As long as the number of
+    /// partitions is not known, the send waits, as for any unknown topic. A record is asked about
+    /// once, and goes where it was told to, even if the topic has more partitions by then; whether a
+    /// partition has a leader does not matter.
+    ///
+    /// A number that is not from 0 to [`Choice::partitions`] - 1, or a panic, is an error of that
+    /// record alone, [`SendErrorKind::Partitioner`](crate::SendErrorKind::Partitioner). (With
+    /// `panic = "abort"` it ends the process, as any panic does.)
+    ///
+    /// `partitioner`, `ignore_keys`, `adaptive_partitioning` and `availability_timeout` have no
+    /// effect then.
+    pub fn partition_by(
+        mut self,
+        choose: impl Fn(&Choice<'_>) -> i32 + Send + Sync + 'static,
+    ) -> Self {
+        self.own_partitioner = Some(OwnPartitioner::new(choose));
+        self
+    }
+
     /// `partitioner.ignore.keys`, default false: records with a key go where those without one
     /// go. For when keys are data, and nobody relies on equal ones being together.
     pub const fn ignore_keys(mut self, on: bool) -> Self {
@@ -384,6 +420,7 @@ impl Builder {
             buffer_memory: self.buffer_memory,
             max_block: self.max_block,
             tcp: self.tcp,
+            own_partitioner: self.own_partitioner,
         })
     }
 

@@ -9,6 +9,7 @@ use ottla::error::Full;
 use ottla::{Cause, Doubt, Outcome, Refused};
 
 use crate::delivery::{Deliveries, Verdict};
+use crate::hooks::NoChoice;
 
 /// All that is wrong with a configuration, at once.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,6 +80,10 @@ pub struct SendError(Box<Details>);
 pub enum SendErrorKind {
     /// The record was not accepted: nothing was queued, nothing will be sent.
     Refused(Refused),
+    /// The record was not accepted, as an own partitioner
+    /// ([`Builder::partition_by`](crate::Builder::partition_by)) panicked, or chose a partition
+    /// that the topic does not have: [`SendError::partition`]. Nothing was queued.
+    Partitioner,
     /// The record was accepted, is not in the log, and will not get there.
     NotWritten(Cause),
     /// The record was accepted and may or may not be in the log: why it was given up, and why
@@ -99,6 +104,8 @@ struct Details {
     complaint: Option<String>,
     bystander: bool,
     hint: Option<Arc<str>>,
+    /// What an own partitioner said when it panicked.
+    panic: Option<String>,
 }
 
 impl SendError {
@@ -114,7 +121,20 @@ impl SendError {
             complaint: None,
             bystander: false,
             hint: None,
+            panic: None,
         }))
+    }
+
+    /// An own partitioner chose none of a topic's `count` partitions.
+    pub(crate) fn no_choice(topic: Arc<str>, count: u32, none: NoChoice) -> Self {
+        let mut error = Self::refused(Refused::PartitionUnknown, Some(topic));
+        error.0.kind = SendErrorKind::Partitioner;
+        error.0.limit = count.into();
+        match none {
+            NoChoice::Beyond(partition) => error.0.partition = Some(partition),
+            NoChoice::Panicked(text) => error.0.panic = Some(text),
+        }
+        error
     }
 
     pub(crate) fn partition_is(mut self, partition: Option<i32>) -> Self {
@@ -158,6 +178,7 @@ impl SendError {
             complaint: text.map(|complaint| complaint.text.clone()),
             bystander,
             hint: verdict.hint.clone(),
+            panic: None,
         }))
     }
 
@@ -212,6 +233,7 @@ impl fmt::Display for SendError {
         let details = &*self.0;
         match details.kind {
             SendErrorKind::Refused(refused) => return details.refusal(f, refused),
+            SendErrorKind::Partitioner => return details.no_choice(f),
             SendErrorKind::NotWritten(cause) => {
                 details.record(f)?;
                 write!(f, " is not written: {cause}")?;
@@ -245,6 +267,19 @@ impl Details {
 
     fn hint(&self, f: &mut fmt::Formatter<'_>, before: &str) -> fmt::Result {
         self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "{before}{hint}"))
+    }
+
+    fn no_choice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let topic = self.topic();
+        match &self.panic {
+            Some(text) => write!(f, "the partitioner panicked at a record for {topic}: {text}"),
+            None => write!(
+                f,
+                "the partitioner chose partition {} of topic {topic}, which has {}, from 0 on",
+                self.partition.unwrap_or(-1),
+                self.limit
+            ),
+        }
     }
 
     fn refusal(&self, f: &mut fmt::Formatter<'_>, refused: Refused) -> fmt::Result {

@@ -40,6 +40,17 @@
 //! to be repeated. With a key, records go to the partition that every Kafka client chooses for
 //! it; without one, to one partition until a batch is full, then to another.
 //! [`Record::partition`] chooses by hand, [`Producer::partition_count`] says among how many.
+//! [`Builder::partitioner`] has them go round, and [`Builder::partition_by`] takes a partitioner of
+//! your own:
+//!
+//! ```no_run
+//! # use ottla_tokio::Producer;
+//! // What belongs to no order goes to the first partition, the rest where others would look for it.
+//! let builder = Producer::builder()
+//!     .bootstrap_servers("localhost:9092")
+//!     .partition_by(|choice| choice.by_key().unwrap_or(0));
+//! # let _ = builder;
+//! ```
 //!
 //! # Outcomes
 //!
@@ -75,8 +86,9 @@
 //! # Settings
 //!
 //! By [`Builder`], or by the names of the Java producer's keys, [`Config::from_properties`], or
-//! both, [`Builder::properties`]. All faults are told at once. Defaults are Java's: idempotent, `acks=all`, five requests in
-//! flight.
+//! both, [`Builder::properties`]. All faults are told at once. Defaults are Java's: idempotent,
+//! `acks=all`, five requests in flight. For some there is no key: [`Builder::partition_by`],
+//! [`Builder::ordered`], [`Builder::resend_after_state_loss`].
 //!
 //! # Connections
 //!
@@ -87,8 +99,7 @@
 //! # Logs
 //!
 //! Events of `tracing`, of the target `ottla_tokio`: at `WARN` connections that begin to fail,
-//! topics that cannot be used, records that fail while nobody watches, and what a drop abandoned;
-//! at `ERROR` that the producer can only be closed; at `DEBUG` each connection made, lost or
+//! topics that cannot be used, records that fail while nobody watches, and what a drop abandoned; at `ERROR` that the producer can only be closed; at `DEBUG` each connection made, lost or
 //! refused, and each batch that failed. There is none per record.
 
 mod clock;
@@ -98,6 +109,7 @@ mod delivery;
 mod driver;
 mod duplex;
 mod error;
+mod hooks;
 mod producer;
 mod properties;
 mod reach;
@@ -111,6 +123,7 @@ pub use connector::{ConnectError, Connecting, Connector, TcpConnector};
 pub use delivery::{Deliveries, Delivery, Outcomes, RecordMetadata};
 pub use duplex::{DuplexConnector, DuplexListener, Incoming, duplex};
 pub use error::{ConfigError, ConfigProblem, SendError, SendErrorKind, SendManyError};
+pub use hooks::Choice;
 pub use ottla::config::Partitioner;
 pub use ottla::error::{Fault, Full};
 pub use ottla::message::ErrorCode;

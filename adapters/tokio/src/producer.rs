@@ -16,6 +16,7 @@ use crate::connector::Connector;
 use crate::delivery::{Deliveries, Delivery};
 use crate::driver::Driver;
 use crate::error::{SendError, SendManyError};
+use crate::hooks::OwnPartitioner;
 use crate::record::{Record, ToTopic, TopicHandle};
 use crate::shared::{Core, Shared, given_up};
 use crate::waiters::{Admission, Admitted, Goal};
@@ -25,8 +26,6 @@ const CHUNK: usize = 64;
 
 /// Bytes of records after which it lets the lock go.
 const CHUNK_BYTES: u32 = 64 * 1024;
-
-type Content<'r> = ottla::Record<'r>;
 
 /// Sends records to a Kafka cluster.
 ///
@@ -143,7 +142,9 @@ impl Producer {
     /// Cancel safe: dropped before it is ready, it has queued nothing.
     ///
     /// # Errors
-    /// [`SendErrorKind::Refused`](crate::SendErrorKind::Refused): nothing was queued.
+    /// [`SendErrorKind::Refused`](crate::SendErrorKind::Refused), and
+    /// [`SendErrorKind::Partitioner`](crate::SendErrorKind::Partitioner) with an own partitioner:
+    /// nothing was queued.
     pub async fn send(&self, record: Record<'_>) -> Result<Delivery, SendError> {
         self.admit(record, Core::accept).await
     }
@@ -163,26 +164,28 @@ impl Producer {
     /// As [`Producer::send`]; what it would wait for is an error, too, and so are others that
     /// wait for the same.
     pub fn try_send(&self, record: Record<'_>) -> Result<Delivery, SendError> {
-        let topic = self.find(&record)?;
-        let content = record.hashed();
-        let attempt = |core: &mut Core, now| core.accept(now, topic, &content);
-        let accepted =
-            self.shared().admit_now(Goal { topic, partition: content.partition }, attempt);
-        accepted.map_err(|refused| self.refusal(&record, refused, None))
+        let item = self.prepare(record, &mut None)?;
+        let accepted = self.shared().admit_now(item.goal(), |core, now| match item.undecided {
+            true => Err(core.ask(now, &item)),
+            false => core.accept(now, &item),
+        });
+        accepted.map_err(|refused| self.refusal(&item.record, refused, None))
     }
 
     async fn admit<T>(
         &self,
         record: Record<'_>,
-        accept: impl Fn(&mut Core, Instant, Topic, &Content<'_>) -> Result<Admitted<T>, Refused>,
+        accept: impl Fn(&mut Core, Instant, &Item<'_>) -> Result<Admitted<T>, Refused>,
     ) -> Result<T, SendError> {
-        let topic = self.find(&record)?;
-        let content = record.hashed();
-        let goal = Goal { topic, partition: content.partition };
+        let mut item = self.prepare(record, &mut None)?;
         let mut admission = Admission::new(self.shared());
+        if item.undecided {
+            // On the heap: other sends are not to have futures that are larger for this.
+            Box::pin(self.decide(&mut item, &mut admission)).await?;
+        }
         let admitted =
-            poll_fn(|cx| admission.poll(cx, goal, |core, now| accept(core, now, topic, &content)));
-        admitted.await.map_err(|(refused, waited)| self.refusal(&record, refused, waited))
+            poll_fn(|cx| admission.poll(cx, item.goal(), |core, now| accept(core, now, &item)));
+        admitted.await.map_err(|(refused, waited)| self.refusal(&item.record, refused, waited))
     }
 
     /// Has records accepted, many at a time: the fastest way to send. They may be for different
@@ -201,41 +204,97 @@ impl Producer {
     ) -> Result<Deliveries, SendManyError> {
         let mut records = records.into_iter();
         let mut deliveries = Deliveries::default();
-        let mut chunk: Vec<(Topic, Record<'r>, Content<'r>)> = Vec::with_capacity(CHUNK);
+        let mut chunk: Vec<Item<'r>> = Vec::with_capacity(CHUNK);
         loop {
             chunk.clear();
             let mut illegal = None;
-            for record in records.by_ref().take(CHUNK) {
-                match self.find(&record) {
-                    Ok(topic) => chunk.push((topic, record, record.hashed())),
-                    Err(error) => {
+            let mut counts = None;
+            let mut more = true;
+            while more && chunk.len() < CHUNK && !chunk.last().is_some_and(|last| last.undecided) {
+                match records.next().map(|record| self.prepare(record, &mut counts)) {
+                    Some(Ok(item)) => chunk.push(item),
+                    Some(Err(error)) => {
                         illegal = Some(error);
                         break;
                     }
+                    None => more = false,
                 }
             }
-            let mut rest = &chunk[..];
-            while let Some((topic, record, content)) = rest.first() {
-                let goal = Goal { topic: *topic, partition: content.partition };
+            let mut rest = &mut chunk[..];
+            while let Some(first) = rest.first_mut() {
                 let mut admission = Admission::new(self.shared());
-                let admitted = poll_fn(|cx| {
-                    admission
-                        .poll(cx, goal, |core, now| core.accept_many(now, rest, &mut deliveries))
-                });
-                match admitted.await {
-                    Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-                    Err((refused, waited)) => {
-                        let error = self.refusal(record, refused, waited);
-                        return Err(SendManyError { accepted: deliveries, error });
+                let admitted = match first.undecided {
+                    true => Box::pin(self.decide(first, &mut admission)).await,
+                    false => Ok(()),
+                };
+                let record = first.record;
+                let admitted = match admitted {
+                    Ok(()) => {
+                        let goal = first.goal();
+                        let admitted = poll_fn(|cx| {
+                            let many =
+                                |core: &mut Core, now| core.accept_many(now, rest, &mut deliveries);
+                            admission.poll(cx, goal, many)
+                        });
+                        let refusal = |(refused, waited)| self.refusal(&record, refused, waited);
+                        admitted.await.map_err(refusal)
                     }
+                    Err(error) => Err(error),
+                };
+                match admitted {
+                    Ok(count) => rest = rest.get_mut(count..).unwrap_or_default(),
+                    Err(error) => return Err(SendManyError { accepted: deliveries, error }),
                 }
             }
             if let Some(error) = illegal {
                 return Err(SendManyError { accepted: deliveries, error });
             }
-            if chunk.len() < CHUNK {
+            if !more {
                 return Ok(deliveries);
             }
+        }
+    }
+
+    /// What the core takes, with the partition that an own partitioner chooses, if it can choose
+    /// yet. `counts` spares looking again when the next record is for the same topic.
+    fn prepare<'r>(
+        &self,
+        record: Record<'r>,
+        counts: &mut Option<(Topic, u32)>,
+    ) -> Result<Item<'r>, SendError> {
+        let topic = self.find(&record)?;
+        let mut item = Item { topic, record, content: record.content, undecided: false };
+        let Some(own) = &self.config().own_partitioner else {
+            item.content = record.hashed();
+            return Ok(item);
+        };
+        if record.content.partition.is_none() {
+            let known = counts.filter(|(of, _)| *of == topic).map(|(_, count)| count);
+            let count =
+                known.unwrap_or_else(|| self.shared().lock().producer.partition_count(topic));
+            item.undecided = count == 0;
+            if count > 0 {
+                *counts = Some((topic, count));
+                item.choose(own, count)?;
+            }
+        }
+        Ok(item)
+    }
+
+    /// Waits until an own partitioner can choose for a record, and has it choose.
+    async fn decide(
+        &self,
+        item: &mut Item<'_>,
+        admission: &mut Admission<'_>,
+    ) -> Result<(), SendError> {
+        let counted =
+            poll_fn(|cx| admission.poll_count(cx, item.topic, |core, now| core.ask(now, item)));
+        let count = counted.await;
+        let count =
+            count.map_err(|(refused, waited)| self.refusal(&item.record, refused, waited))?;
+        match &self.config().own_partitioner {
+            Some(own) => item.choose(own, count),
+            None => Ok(()),
         }
     }
 
@@ -299,10 +358,7 @@ impl Producer {
         waited: Option<Duration>,
     ) -> SendError {
         let shared = self.shared();
-        let name = match record.topic {
-            ToTopic::Handle(handle) => Arc::clone(&handle.name),
-            ToTopic::Name(name) => name.into(),
-        };
+        let name = record.topic.shared_name();
         let error = SendError::refused(refused, Some(name)).partition_is(record.content.partition);
         let bound = || u64::from(size::batch_bound(size::fields(&record.content)));
         let core = &shared.config.core;
@@ -327,27 +383,60 @@ impl Producer {
     }
 }
 
+/// A record on its way into its batch.
+#[derive(Copy, Clone)]
+struct Item<'r> {
+    topic: Topic,
+    record: Record<'r>,
+    /// What the core takes.
+    content: ottla::Record<'r>,
+    /// An own partitioner is to choose, once it is known among how many.
+    undecided: bool,
+}
+
+impl Item<'_> {
+    const fn goal(&self) -> Goal {
+        Goal { topic: self.topic, partition: self.content.partition }
+    }
+
+    /// Has an own partitioner choose among `count` partitions.
+    fn choose(&mut self, own: &OwnPartitioner, count: u32) -> Result<(), SendError> {
+        let topic = self.record.topic;
+        match own.choose(topic.name(), &self.content, count) {
+            Ok(partition) => {
+                self.record.content.partition = Some(partition);
+                self.content.partition = Some(partition);
+                self.undecided = false;
+                Ok(())
+            }
+            Err(none) => Err(SendError::no_choice(topic.shared_name(), count, none)),
+        }
+    }
+}
+
 impl Core {
+    /// Why a record without a partition cannot be accepted before it is known how many there are.
+    /// The core finds out what it is asked for in vain.
+    fn ask(&mut self, now: Instant, item: &Item<'_>) -> Refused {
+        if self.producer.partition_count(item.topic) > 0 {
+            // Since this moment: the partitioner is next.
+            return Refused::TopicUnknown;
+        }
+        let refused = self.producer.produce(now, item.topic, &item.content).err();
+        debug_assert!(refused.is_some(), "accepted for a partition that nobody chose");
+        refused.unwrap_or(Refused::TopicUnknown)
+    }
+
     /// Puts a record into its batch.
-    fn accept(
-        &mut self,
-        now: Instant,
-        topic: Topic,
-        record: &Content<'_>,
-    ) -> Result<Admitted<Delivery>, Refused> {
-        let accepted = self.producer.produce(now, topic, record)?;
+    fn accept(&mut self, now: Instant, item: &Item<'_>) -> Result<Admitted<Delivery>, Refused> {
+        let accepted = self.producer.produce(now, item.topic, &item.content)?;
         let cell = Arc::clone(self.cell(accepted.batch));
         Ok(Admitted { value: Delivery::new(cell, accepted.place), wake: accepted.wake })
     }
 
     /// The same, with nobody to tell the outcome to.
-    fn accept_silently(
-        &mut self,
-        now: Instant,
-        topic: Topic,
-        record: &Content<'_>,
-    ) -> Result<Admitted<()>, Refused> {
-        let accepted = self.producer.produce(now, topic, record)?;
+    fn accept_silently(&mut self, now: Instant, item: &Item<'_>) -> Result<Admitted<()>, Refused> {
+        let accepted = self.producer.produce(now, item.topic, &item.content)?;
         Ok(Admitted { value: (), wake: accepted.wake })
     }
 
@@ -355,16 +444,16 @@ impl Core {
     fn accept_many(
         &mut self,
         now: Instant,
-        records: &[(Topic, Record<'_>, Content<'_>)],
+        items: &[Item<'_>],
         deliveries: &mut Deliveries,
     ) -> Result<Admitted<usize>, Refused> {
         let (mut count, mut wake, mut bytes) = (0, false, 0_u32);
-        for (topic, _, record) in records {
-            let goal = Goal { topic: *topic, partition: record.partition };
-            if count > 0 && (bytes >= CHUNK_BYTES || self.waiters.awaited(goal).is_some()) {
+        for item in items {
+            let stop = || item.undecided || self.waiters.awaited(item.goal()).is_some();
+            if count > 0 && (bytes >= CHUNK_BYTES || stop()) {
                 break;
             }
-            match self.producer.produce(now, *topic, record) {
+            match self.producer.produce(now, item.topic, &item.content) {
                 Ok(accepted) => {
                     deliveries.push(self.cell(accepted.batch), accepted.place);
                     wake |= accepted.wake;
@@ -373,7 +462,7 @@ impl Core {
                 Err(_) if count > 0 => break,
                 Err(refused) => return Err(refused),
             }
-            bytes = bytes.saturating_add(size::fields(record));
+            bytes = bytes.saturating_add(size::fields(&item.content));
             count += 1;
         }
         Ok(Admitted { value: count, wake })

@@ -165,9 +165,10 @@ fn partitioner(value: &str) -> Result<Partitioner, String> {
     match value {
         ROUND_ROBIN => Ok(Partitioner::RoundRobin),
         _ if value.is_empty() || value.eq_ignore_ascii_case("none") => Ok(Partitioner::Sticky),
-        _ => {
-            Err(format!("{value:?} is neither {ROUND_ROBIN} nor empty, which is the built-in one"))
-        }
+        _ => Err(format!(
+            "{value:?} is neither {ROUND_ROBIN} nor empty, which is the built-in one; one of your \
+             own is given by Builder::partition_by"
+        )),
     }
 }
 

@@ -41,6 +41,22 @@ pub enum ToTopic<'a> {
     Name(&'a str),
 }
 
+impl<'a> ToTopic<'a> {
+    pub(crate) fn name(self) -> &'a str {
+        match self {
+            Self::Handle(handle) => &handle.name,
+            Self::Name(name) => name,
+        }
+    }
+
+    pub(crate) fn shared_name(self) -> Arc<str> {
+        match self {
+            Self::Handle(handle) => Arc::clone(&handle.name),
+            Self::Name(name) => name.into(),
+        }
+    }
+}
+
 impl<'a> From<&'a TopicHandle> for ToTopic<'a> {
     fn from(handle: &'a TopicHandle) -> Self {
         Self::Handle(handle)

@@ -301,6 +301,23 @@ impl<'s> Admission<'s> {
         self.poll_step(cx, goal, last, attempt)
     }
 
+    /// Waits, likewise, until the number of `topic`'s partitions is known, and keeps the place in
+    /// the queue for the record. `ask` is for as long as it is not known.
+    pub(crate) fn poll_count(
+        &mut self,
+        cx: &mut Context<'_>,
+        topic: Topic,
+        ask: impl FnOnce(&mut Core, Instant) -> Refused,
+    ) -> Poll<Result<u32, (Refused, Option<Duration>)>> {
+        let last = false;
+        self.poll_step(cx, Goal::any_of(topic), last, |core, now| {
+            match core.producer.partition_count(topic) {
+                0 => Err(ask(core, now)),
+                count => Ok(Admitted { value: count, wake: false }),
+            }
+        })
+    }
+
     fn poll_step<T>(
         &mut self,
         cx: &mut Context<'_>,

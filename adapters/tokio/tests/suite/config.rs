@@ -139,7 +139,7 @@ fn all_faults_are_told_at_once_and_each_names_its_key() {
   metadata.recovery.strategy: \"retry\" is neither rebootstrap nor none
   metadata.recovery.rebootstrap.trigger.ms: \"-1\" is no whole number from 0 to 9223372036854775807
   partitioner.class: \"com.example.Mine\" is neither org.apache.kafka.clients.producer.RoundRobinPartitioner nor \
-empty, which is the built-in one
+empty, which is the built-in one; one of your own is given by Builder::partition_by
   partitioner.ignore.keys: \"1\" is neither true nor false
   partitioner.adaptive.partitioning.enable: \"\" is neither true nor false
   partitioner.availability.timeout.ms: \"-5\" is no whole number from 0 to 9223372036854775807

@@ -9,5 +9,6 @@ mod errors;
 mod growth;
 mod logs;
 mod memory;
+mod partitioner;
 mod send;
 mod tcp;
