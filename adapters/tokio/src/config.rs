@@ -9,7 +9,7 @@ use ottla::config::{CLIENT_ID_MAX, Partitioner};
 use crate::clock::{span, std_span};
 use crate::connector::{Connector, TcpConnector};
 use crate::error::{ConfigError, ConfigProblem};
-use crate::hooks::{Choice, OwnPartitioner};
+use crate::hooks::{AddressMap, Choice, OwnPartitioner};
 use crate::producer::Producer;
 
 /// Java's lower bound of `metadata.max.idle.ms`.
@@ -28,6 +28,7 @@ pub struct Config {
     pub(crate) max_block: Duration,
     pub(crate) tcp: TcpConnector,
     pub(crate) own_partitioner: Option<OwnPartitioner>,
+    pub(crate) address_map: Option<AddressMap>,
 }
 
 impl Config {
@@ -87,6 +88,7 @@ pub struct Builder {
     pub(crate) max_block: Duration,
     pub(crate) tcp: TcpConnector,
     pub(crate) own_partitioner: Option<OwnPartitioner>,
+    pub(crate) address_map: Option<AddressMap>,
     // What is derived from other settings unless it is set.
     pub(crate) idempotence: Option<bool>,
     pub(crate) delivery_timeout: Option<Duration>,
@@ -105,6 +107,7 @@ impl Default for Builder {
             max_block: Duration::from_secs(60),
             tcp: TcpConnector { send_buffer: Some(128 << 10), receive_buffer: Some(32 << 10) },
             own_partitioner: None,
+            address_map: None,
             idempotence: None,
             delivery_timeout: None,
             reconnect_backoff: None,
@@ -336,6 +339,31 @@ impl Builder {
         self
     }
 
+    /// Where to connect to instead of the addresses that brokers advertise, for tunnels and
+    /// forwarded ports: called with the id of a broker (none for one of `bootstrap_servers`), its
+    /// host and its port, before each connection. What it returns is resolved and connected to.
+    ///
+    /// ```
+    /// # use ottla_tokio::Producer;
+    /// // Each broker has a forwarded port, 19092 for broker 0 and so on.
+    /// let builder = Producer::builder().map_address(|broker, host, port| match broker {
+    ///     Some(id) => ("localhost".to_owned(), 19_092 + id as u16),
+    ///     None => (host.to_owned(), port),
+    /// });
+    /// # let _ = builder;
+    /// ```
+    ///
+    /// It is called in the I/O task, so it must not block; a panic in it makes the connection
+    /// fail. Errors name both addresses. For anything else than another address, such as TLS, there
+    /// is [`Connector`], which is given what this returns.
+    pub fn map_address(
+        mut self,
+        map: impl Fn(Option<i32>, &str, u16) -> (String, u16) + Send + Sync + 'static,
+    ) -> Self {
+        self.address_map = Some(AddressMap::new(map));
+        self
+    }
+
     /// `partitioner.ignore.keys`, default false: records with a key go where those without one
     /// go. For when keys are data, and nobody relies on equal ones being together.
     pub const fn ignore_keys(mut self, on: bool) -> Self {
@@ -421,6 +449,7 @@ impl Builder {
             max_block: self.max_block,
             tcp: self.tcp,
             own_partitioner: self.own_partitioner,
+            address_map: self.address_map,
         })
     }
 

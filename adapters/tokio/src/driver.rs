@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use crate::connector::{ConnectError, Connecting, Connector};
-use crate::reach::Target;
+use crate::reach::{Route, Target};
 use crate::shared::{Collected, Core, Shared};
 use crate::staged::{Gathered, SLICES, Staged};
 
@@ -45,7 +45,7 @@ enum Heard {
 /// A link, as long as the core and its peer have it.
 struct Socket<S> {
     link: Link,
-    target: Target,
+    route: Route,
     state: State<S>,
     staged: Staged,
     /// Something was written that the stream may still hold.
@@ -74,6 +74,8 @@ pub(crate) struct Driver<C: Connector> {
     /// Something moved since the last turn, or ended: memory may have come free. (Not every end
     /// of a batch's bytes has an event: those of a batch that expired are free with the answer.)
     moved: bool,
+    /// When it was last told at `WARN` that the producer begins again.
+    began_again: Option<tokio::time::Instant>,
 }
 
 impl<C: Connector> Driver<C> {
@@ -88,6 +90,7 @@ impl<C: Connector> Driver<C> {
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed: None,
             moved: false,
+            began_again: None,
         }
     }
 
@@ -191,14 +194,16 @@ impl<C: Connector> Driver<C> {
     }
 
     fn follow_orders(&mut self) {
+        let mut begins_again = false;
         for order in std::mem::take(&mut self.orders) {
             match order {
                 Order::Connect(link, target) => {
-                    let connecting = self.connector.connect(&target.host, target.port);
-                    tracing::debug!(address = %target, broker = target.broker, "connecting");
+                    let broker = target.broker;
+                    let (route, connecting) = self.connect(target);
+                    tracing::debug!(address = %route, broker, "connecting");
                     let socket = Socket {
                         link,
-                        target,
+                        route,
                         state: State::Connecting(connecting),
                         staged: Staged::default(),
                         unflushed: false,
@@ -210,13 +215,52 @@ impl<C: Connector> Driver<C> {
                     self.sockets[link.index()] = Some(socket);
                 }
                 Order::Close(link, reason) => {
+                    begins_again |= reason == Reason::Rebootstrap;
                     if self.socket(link).is_some()
                         && let Some(socket) = self.sockets[link.index()].take()
                     {
-                        self.report(&socket.target, ConnectError::new(reason, ""));
+                        self.report(&socket.route, ConnectError::new(reason, ""));
                     }
                 }
             }
+        }
+        if begins_again {
+            self.report_beginning();
+        }
+    }
+
+    /// Begins to connect to `target`, or to where it is mapped to.
+    fn connect(&self, target: Target) -> (Route, Connecting<C::Stream>) {
+        let Some(map) = &self.shared.config.address_map else {
+            let connecting = self.connector.connect(&target.host, target.port);
+            return (Route { target, mapped: None }, connecting);
+        };
+        match map.map(target.broker, &target.host, target.port) {
+            Ok((host, port)) => {
+                let connecting = self.connector.connect(&host, port);
+                let elsewhere = host != target.host || port != target.port;
+                (Route { target, mapped: elsewhere.then_some((host, port)) }, connecting)
+            }
+            Err(text) => {
+                let detail = format!("the function of map_address panicked: {text}");
+                let error = ConnectError::new(Reason::Unresolved, detail);
+                (Route { target, mapped: None }, Box::pin(std::future::ready(Err(error))))
+            }
+        }
+    }
+
+    /// Logs that the core has gone back to the addresses to begin with: once in a while, as a
+    /// cluster may ask for it again and again.
+    fn report_beginning(&mut self) {
+        const TOLD_AGAIN: Duration = Duration::from_secs(60);
+        const TEXT: &str = "beginning again at bootstrap.servers: a broker asked for it, or there \
+                            was no metadata for metadata.recovery.rebootstrap.trigger.ms";
+        let now = tokio::time::Instant::now();
+        if self.began_again.is_some_and(|at| now.saturating_duration_since(at) < TOLD_AGAIN) {
+            tracing::debug!("{TEXT}");
+        } else {
+            self.began_again = Some(now);
+            tracing::warn!("{TEXT}");
         }
     }
 
@@ -226,7 +270,7 @@ impl<C: Connector> Driver<C> {
             if socket.heard == Heard::Something {
                 socket.heard = Heard::Broker;
                 let mut reach = self.shared.reach.lock().unwrap_or_else(PoisonError::into_inner);
-                reach.answered(&socket.target);
+                reach.answered(&socket.route.target);
             }
         }
     }
@@ -269,32 +313,32 @@ impl<C: Connector> Driver<C> {
     /// A connection could not be made, or has ended.
     fn end(&mut self, index: usize, error: ConnectError) {
         let Some(socket) = self.sockets[index].take() else { return };
-        let Socket { link, target, state, staged, .. } = socket;
+        let Socket { link, route, state, staged, .. } = socket;
         // Its blocks are let go before the core hears of the end (R18).
         drop((state, staged));
         let reason = error.reason();
-        self.report(&target, error);
+        self.report(&route, error);
         let now = self.shared.clock.now();
         self.shared.lock().producer.handle_disconnected(now, link, reason);
     }
 
     /// Logs the end of a connection, and remembers it if it is a fault.
-    fn report(&self, target: &Target, error: ConnectError) {
-        let broker = target.broker;
+    fn report(&self, route: &Route, error: ConnectError) {
+        let broker = route.target.broker;
         match error.reason() {
-            Reason::Idle | Reason::Replaced | Reason::Shutdown => {
-                tracing::debug!(address = %target, broker, %error, "connection closed");
+            Reason::Idle | Reason::Replaced | Reason::Shutdown | Reason::Rebootstrap => {
+                tracing::debug!(address = %route, broker, %error, "connection closed");
             }
             _ => {
                 let now = tokio::time::Instant::now();
                 let reach = &self.shared.reach;
                 let mut reach = reach.lock().unwrap_or_else(PoisonError::into_inner);
-                let failures = reach.failed(target, now, error.clone());
+                let failures = reach.failed(route, now, error.clone());
                 drop(reach);
                 if failures == 1 {
-                    tracing::warn!(address = %target, broker, %error, "connection failed");
+                    tracing::warn!(address = %route, broker, %error, "connection failed");
                 } else {
-                    tracing::debug!(address = %target, broker, %error, failures, "connection failed");
+                    tracing::debug!(address = %route, broker, %error, failures, "connection failed");
                 }
             }
         }
@@ -328,7 +372,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if let State::Connecting(connecting) = &mut self.state {
             let Poll::Ready(stream) = connecting.as_mut().poll(cx) else { return Ok(false) };
             self.state = State::Open(stream?);
-            tracing::debug!(address = %self.target, broker = self.target.broker, "connected");
+            tracing::debug!(address = %self.route, broker = self.route.target.broker, "connected");
             let now = shared.clock.now();
             shared.lock().producer.handle_connected(now, self.link);
             return Ok(true);

@@ -1,5 +1,5 @@
-//! The user's own code: a partitioner. It is not called under a lock, and a panic in it is told as an
-//! error.
+//! The user's own code: a partitioner, and a map of addresses. Neither is called under a lock, and
+//! a panic in one is told as an error.
 
 use std::any::Any;
 use std::fmt;
@@ -107,9 +107,39 @@ impl OwnPartitioner {
     }
 }
 
+type Map = dyn Fn(Option<i32>, &str, u16) -> (String, u16) + Send + Sync;
+
+/// The function of [`Builder::map_address`](crate::Builder::map_address).
+#[derive(Clone)]
+pub(crate) struct AddressMap(Arc<Map>);
+
+impl AddressMap {
+    pub(crate) fn new(
+        map: impl Fn(Option<i32>, &str, u16) -> (String, u16) + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(map))
+    }
+
+    /// Where to connect to instead of `host` and `port`; the error is what a panic said.
+    pub(crate) fn map(
+        &self,
+        broker: Option<i32>,
+        host: &str,
+        port: u16,
+    ) -> Result<(String, u16), String> {
+        caught(|| (self.0)(broker, host, port))
+    }
+}
+
 impl fmt::Debug for OwnPartitioner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OwnPartitioner")
+    }
+}
+
+impl fmt::Debug for AddressMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AddressMap")
     }
 }
 
@@ -121,4 +151,11 @@ impl PartialEq for OwnPartitioner {
     }
 }
 
+impl PartialEq for AddressMap {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 impl Eq for OwnPartitioner {}
+impl Eq for AddressMap {}

@@ -88,18 +88,25 @@
 //! By [`Builder`], or by the names of the Java producer's keys, [`Config::from_properties`], or
 //! both, [`Builder::properties`]. All faults are told at once. Defaults are Java's: idempotent,
 //! `acks=all`, five requests in flight. For some there is no key: [`Builder::partition_by`],
-//! [`Builder::ordered`], [`Builder::resend_after_state_loss`].
+//! [`Builder::map_address`], [`Builder::ordered`], [`Builder::resend_after_state_loss`].
 //!
 //! # Connections
 //!
 //! One task does the I/O of a producer, for all of its brokers. It connects over TCP, without
 //! TLS; [`Producer::with_connector`] takes any other [`Connector`], such as [`duplex`], which
-//! stays within the process and so makes tests with paused time possible.
+//! stays within the process and so makes tests with paused time possible. Through tunnels and
+//! forwarded ports, where brokers are not at the addresses that they advertise,
+//! [`Builder::map_address`] says where they are.
+//!
+//! When a broker asks for it, or no metadata was to be had for
+//! `metadata.recovery.rebootstrap.trigger.ms`, the producer begins again at `bootstrap.servers`,
+//! with the records that it has: [`Builder::rebootstrap`].
 //!
 //! # Logs
 //!
 //! Events of `tracing`, of the target `ottla_tokio`: at `WARN` connections that begin to fail,
-//! topics that cannot be used, records that fail while nobody watches, and what a drop abandoned; at `ERROR` that the producer can only be closed; at `DEBUG` each connection made, lost or
+//! topics that cannot be used, records that fail while nobody watches, that the producer begins
+//! again at `bootstrap.servers` (once a minute at most), and what a drop abandoned; at `ERROR` that the producer can only be closed; at `DEBUG` each connection made, lost or
 //! refused, and each batch that failed. There is none per record.
 
 mod clock;

@@ -26,13 +26,29 @@ impl fmt::Display for Target {
     }
 }
 
+/// A target, and where it was mapped to
+/// ([`Builder::map_address`](crate::Builder::map_address)), if that is elsewhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    pub(crate) target: Target,
+    pub(crate) mapped: Option<(String, u16)>,
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.target.fmt(f)?;
+        let Some((host, port)) = &self.mapped else { return Ok(()) };
+        write!(f, ", mapped to {host}:{port}")
+    }
+}
+
 #[derive(Debug, Default)]
 struct Peer {
     /// It answered at least once.
     reached: bool,
     failures: u32,
-    /// When it failed last, and why.
-    fault: Option<(Instant, ConnectError)>,
+    /// When it failed last, on which way, and why.
+    fault: Option<(Instant, Route, ConnectError)>,
 }
 
 /// What is known of the addresses that were tried.
@@ -51,13 +67,13 @@ const STALE: Duration = Duration::from_secs(120);
 
 impl Reach {
     /// A peer could not be reached, or was left for a fault. Returns how often in a row.
-    pub(crate) fn failed(&mut self, target: &Target, now: Instant, fault: ConnectError) -> u32 {
+    pub(crate) fn failed(&mut self, route: &Route, now: Instant, fault: ConnectError) -> u32 {
         if self.peers.len() >= PEERS_MAX {
             self.peers.clear();
         }
-        let peer = self.peers.entry(target.clone()).or_default();
+        let peer = self.peers.entry(route.target.clone()).or_default();
         peer.failures = peer.failures.saturating_add(1);
-        peer.fault = Some((now, fault));
+        peer.fault = Some((now, route.clone(), fault));
         peer.failures
     }
 
@@ -71,9 +87,9 @@ impl Reach {
     /// What keeps the producer from the cluster, if anything does: an advertised address that
     /// never answered before all else, then one that did, then one of `bootstrap.servers`.
     pub(crate) fn hint(&self, now: Instant) -> Option<Arc<str>> {
-        let mut found: Option<(u8, &Instant, &Target, &ConnectError)> = None;
+        let mut found: Option<(u8, &Instant, &Route, &ConnectError)> = None;
         for (target, peer) in &self.peers {
-            let Some((at, fault)) = &peer.fault else { continue };
+            let Some((at, route, fault)) = &peer.fault else { continue };
             let rank = match target.broker {
                 Some(_) if !peer.reached => 2,
                 Some(_) => 1,
@@ -83,16 +99,16 @@ impl Reach {
             };
             let stale = now.saturating_duration_since(*at) > STALE;
             if !stale && found.is_none_or(|(best, last, ..)| (rank, at) >= (best, last)) {
-                found = Some((rank, at, target, fault));
+                found = Some((rank, at, route, fault));
             }
         }
-        let (rank, _, target, fault) = found?;
-        let id = target.broker.unwrap_or(-1);
+        let (rank, _, route, fault) = found?;
+        let id = route.target.broker.unwrap_or(-1);
         let who = match rank {
-            2 => format!("bootstrap answered, but broker {id} advertises {target}"),
-            1 => format!("broker {id} is lost: {target}"),
-            _ if self.answered => format!("the cluster is lost: {target}"),
-            _ => format!("no broker of bootstrap.servers answered: last was {target}"),
+            2 => format!("bootstrap answered, but broker {id} advertises {route}"),
+            1 => format!("broker {id} is lost: {route}"),
+            _ if self.answered => format!("the cluster is lost: {route}"),
+            _ => format!("no broker of bootstrap.servers answered: last was {route}"),
         };
         let detail = match fault.detail() {
             "" => String::new(),
@@ -120,8 +136,9 @@ mod tests {
 
     use super::*;
 
-    fn target(broker: Option<i32>, host: &str) -> Target {
-        Target { broker, host: host.to_owned(), port: 9092 }
+    fn target(broker: Option<i32>, host: &str) -> Route {
+        let target = Target { broker, host: host.to_owned(), port: 9092 };
+        Route { target, mapped: None }
     }
 
     #[test]
@@ -129,7 +146,7 @@ mod tests {
         let (bootstrap, kafka) = (target(None, "localhost"), target(Some(2), "kafka"));
         let now = Instant::now();
         let mut reach = Reach::default();
-        reach.answered(&bootstrap);
+        reach.answered(&bootstrap.target);
         assert_eq!(reach.hint(now), None);
         assert_eq!(reach.failed(&kafka, now, ConnectError::new(Reason::Unresolved, "")), 1);
         let expected =
@@ -139,13 +156,30 @@ mod tests {
         let dead = target(None, "elsewhere");
         reach.failed(&dead, now, ConnectError::new(Reason::Unresolved, ""));
         assert_eq!(reach.hint(now).as_deref(), Some(expected));
-        reach.answered(&kafka);
+        reach.answered(&kafka.target);
         assert_eq!(reach.hint(now), None);
         reach.failed(&kafka, now, ConnectError::new(Reason::Refused, "os error 111"));
         let expected =
             "broker 2 is lost: kafka:9092, which does not accept connections (os error 111)";
         assert_eq!(reach.hint(now).as_deref(), Some(expected));
         assert_eq!(reach.hint(now + STALE * 2), None);
+    }
+
+    #[test]
+    fn an_address_that_is_mapped_is_named_with_where_it_was_mapped_to_last() {
+        let now = Instant::now();
+        let mut reach = Reach::default();
+        reach.answered(&target(None, "localhost").target);
+        for port in [19_092, 19_093] {
+            let mapped = Some(("localhost".to_owned(), port));
+            let route = Route { mapped, ..target(Some(2), "kafka") };
+            reach.failed(&route, now, ConnectError::new(Reason::Refused, ""));
+        }
+        let expected = "bootstrap answered, but broker 2 advertises kafka:9092, mapped to \
+                        localhost:19093, which does not accept connections";
+        assert_eq!(reach.hint(now).as_deref(), Some(expected));
+        reach.answered(&target(Some(2), "kafka").target);
+        assert_eq!(reach.hint(now), None, "one way to it is enough");
     }
 
     #[test]

@@ -40,7 +40,10 @@ pub(crate) struct Script {
     pub(crate) timestamps: Vec<i64>,
     /// Connections that were made.
     pub(crate) connections: usize,
-    /// Metadata requests that were answered.
+    /// Addresses that were called, whether or not the connection was made.
+    pub(crate) calls: Vec<String>,
+    /// What Metadata requests are answered as a whole, and how many there were.
+    pub(crate) metadata_code: ErrorCode,
     pub(crate) metadata_requests: usize,
 }
 
@@ -67,6 +70,8 @@ impl Cluster {
             log: BTreeMap::new(),
             timestamps: Vec::new(),
             connections: 0,
+            calls: Vec::new(),
+            metadata_code: ErrorCode::NONE,
             metadata_requests: 0,
         };
         let answers = Arc::new(Semaphore::new(ALL));
@@ -112,7 +117,10 @@ impl Cluster {
 
     async fn listen(self, mut listener: DuplexListener) {
         while let Some(call) = listener.accept().await {
-            let error = self.with(|script| script.unreachable.get(call.host()).cloned());
+            let error = self.with(|script| {
+                script.calls.push(format!("{}:{}", call.host(), call.port()));
+                script.unreachable.get(call.host()).cloned()
+            });
             match error {
                 Some(error) => call.refuse(error),
                 None => {
@@ -212,6 +220,7 @@ impl Script {
             brokers: vec![Broker { id: 1, host, port, rack: None }],
             controller: 1,
             topics: topics.collect(),
+            error: self.metadata_code,
             ..Answer::default()
         };
         answer.write(version, out);

@@ -10,7 +10,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record as Values};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::cluster::{Cluster, settle, unresolved};
+use crate::cluster::{Cluster, at_once, settle, unresolved};
 
 /// Keeps warnings and errors as text.
 #[derive(Clone, Default)]
@@ -104,5 +104,29 @@ async fn a_connection_that_fails_again_and_again_is_told_once() {
     cluster.with(|script| script.unreachable.clear());
     producer.send(Record::new("t", "v")).await.unwrap().await.unwrap();
     settle().await;
+    assert!(log.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_the_producer_begins_again_is_told_in_one_line() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let (cluster, producer) = Cluster::start(at_once);
+    producer.send(Record::new("t", "v").partition(0)).await.unwrap().await.unwrap();
+    // Two connections are open when a broker asks for it; a cluster that asks for it again and again
+    // is told of once a minute.
+    cluster.with(|script| script.metadata_code = ErrorCode::REBOOTSTRAP_REQUIRED);
+    let sender = producer.clone();
+    let waiting = tokio::spawn(async move { sender.post(Record::new("other", "v")).await });
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    waiting.abort();
+    let line = "WARN beginning again at bootstrap.servers: a broker asked for it, or there was no \
+                metadata for metadata.recovery.rebootstrap.trigger.ms;";
+    assert_eq!(log.take(), [line]);
+    cluster.with(|script| script.metadata_code = ErrorCode::NONE);
+    let connections = cluster.with(|script| script.connections);
+    assert!(connections > 3, "{connections}");
+    let delivery = producer.send(Record::new("t", "after").partition(0)).await.unwrap();
+    assert_eq!(delivery.await.unwrap().offset, Some(1));
     assert!(log.take().is_empty());
 }

@@ -1,5 +1,6 @@
 //! The producer against a scripted cluster in the same process, with paused time.
 
+mod addresses;
 mod cancel;
 mod cluster;
 mod config;
