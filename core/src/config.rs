@@ -143,7 +143,8 @@ pub struct Config {
     /// (code 129), or when no metadata came for `rebootstrap_trigger`. False (`none`): go on
     /// trying what is known, bootstrap addresses among it. KIP-899.
     pub rebootstrap: bool,
-    /// `metadata.recovery.rebootstrap.trigger.ms`, default 5 min. KIP-1102.
+    /// `metadata.recovery.rebootstrap.trigger.ms`, default 5 min; never less than
+    /// `connection_setup_timeout`, so that a broker can answer. KIP-1102.
     pub rebootstrap_trigger: Duration,
     /// `partitioner.class`, default sticky.
     pub partitioner: Partitioner,

@@ -15,9 +15,6 @@ use crate::producer::Producer;
 /// Java's lower bound of `metadata.max.idle.ms`.
 const METADATA_MAX_IDLE_LEAST: ottla::Duration = ottla::Duration::from_millis(5_000);
 
-/// No connection could ever be made if the producer began again sooner.
-const REBOOTSTRAP_TRIGGER_LEAST: ottla::Duration = ottla::Duration::from_millis(1_000);
-
 /// Settings of a producer that were found to be sound.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
@@ -293,8 +290,9 @@ impl Builder {
     }
 
     /// `metadata.recovery.rebootstrap.trigger.ms`, default 5 min: after so long without metadata,
-    /// while some is needed, the producer begins again (KIP-1102). Below 1 s it is 1 s: a broker
-    /// that is just being connected to is to have a chance to answer.
+    /// while some is needed, the producer begins again (KIP-1102). Below
+    /// `socket.connection.setup.timeout.ms` it is that: a broker that is just being connected to is
+    /// to have a chance to answer.
     pub fn rebootstrap_trigger(mut self, after: Duration) -> Self {
         self.core.rebootstrap_trigger = span(after);
         self
@@ -439,8 +437,6 @@ impl Builder {
             return Err(ConfigError { problems: self.problems });
         }
         self.warn();
-        self.core.rebootstrap_trigger =
-            self.core.rebootstrap_trigger.max(REBOOTSTRAP_TRIGGER_LEAST);
         Ok(Config {
             core: self.core,
             client_id: self.client_id,
@@ -488,10 +484,6 @@ impl Builder {
                 core.connection_setup_timeout_max,
             ),
         ];
-        if core.rebootstrap && core.rebootstrap_trigger < REBOOTSTRAP_TRIGGER_LEAST {
-            let key = "metadata.recovery.rebootstrap.trigger.ms";
-            tracing::warn!(key, "is below 1 s, which is used instead");
-        }
         for (key, first, max) in pairs {
             if first > max {
                 let (first, max) = (std_span(first), std_span(max));

@@ -143,8 +143,8 @@ pub struct BrokerSlot {
     pub(crate) urgent: u32,
     /// Since when something is ready that could wait for more. R21.
     pub(crate) ready_since: Instant,
-    /// When a request was filled last.
-    pub(crate) drained_at: Instant,
+    /// When a request was filled, or one was answered, last.
+    pub(crate) served_at: Instant,
     /// Failures in a row, and when the next attempt to connect may be made.
     pub(crate) failures: u8,
     pub(crate) retry_at: Instant,
@@ -235,7 +235,7 @@ impl BrokerSlot {
         ready_bytes: 0,
         urgent: 0,
         ready_since: Instant::ZERO,
-        drained_at: Instant::ZERO,
+        served_at: Instant::ZERO,
         failures: 0,
         retry_at: Instant::ZERO,
         next_free: 0,

@@ -120,7 +120,7 @@ impl Machine {
             Some(timestamp) => timestamp,
             None => self.wall_millis().ok_or(Refused::TimeUnknown)?,
         };
-        let (partition, sticky) = self.choose(memory, topic.id, record)?;
+        let (partition, free) = self.choose(memory, topic.id, record)?;
         let accepted = loop {
             match self.append(memory, partition, record, fields, timestamp) {
                 Err(Full::Memory) => match self.make_way(memory, record.class) {
@@ -133,8 +133,8 @@ impl Machine {
         };
         match accepted {
             Ok((accepted, grown)) => {
-                if sticky {
-                    self.stick(memory, topic.id, grown);
+                if free {
+                    self.stick(memory, topic.id, partition, grown);
                 }
                 Ok(accepted)
             }
@@ -196,8 +196,7 @@ impl Machine {
             self.request_news();
         }
         if let TopicState::Failed(code) = slot.state {
-            slot.wanted = true;
-            self.request_metadata();
+            self.request_topic(memory, topic);
             return Err(Refused::Topic(code));
         }
         let count = slot.partitions;
@@ -205,16 +204,14 @@ impl Machine {
             // R16: before metadata an explicit partition is taken at the caller's word.
             let beyond = u32::try_from(index).map_or(true, |index| count > 0 && index >= count);
             if beyond {
-                slot.wanted = true;
-                self.request_metadata();
+                self.request_topic(memory, topic);
                 return Err(Refused::PartitionUnknown);
             }
             return Ok((self.partition(memory, topic, index)?, false));
         }
         if count == 0 {
             slot.awaited = true;
-            slot.wanted = true;
-            self.request_metadata();
+            self.request_topic(memory, topic);
             return Err(Refused::TopicUnknown);
         }
         if let Some(key) = record.key
@@ -226,7 +223,7 @@ impl Machine {
             return Ok((self.partition(memory, topic, index)?, false));
         }
         if self.config.partitioner == Partitioner::RoundRobin {
-            return Ok((self.take_turn(memory, topic, count)?, false));
+            return Ok((self.next_turn(memory, topic, count)?, true));
         }
         let sticky = slot.sticky;
         let sticks = sticky.is_some() && memory.partitions[sticky].topic == topic;
@@ -242,8 +239,11 @@ impl Machine {
 
     /// Counts bytes towards the switch to another partition: at `batch.size` once no batch is
     /// open that would be left a fragment, at twice that in any case (KIP-794).
-    fn stick(&mut self, memory: &mut Memory<'_>, topic: TopicId, grown: u32) {
+    fn stick(&self, memory: &mut Memory<'_>, topic: TopicId, partition: PartitionId, grown: u32) {
+        let index = memory.partitions[partition].index;
         let slot = &mut memory.topics[topic];
+        // Of partitions that take turns; a record that was refused takes none.
+        slot.next_turn = index.cast_unsigned().wrapping_add(1);
         slot.sticky_bytes = slot.sticky_bytes.saturating_add(grown);
         if self.is_enough(memory, topic) {
             memory.topics[topic].sticky = PartitionId::NONE;

@@ -38,7 +38,7 @@ impl Machine {
         {
             self.end_link(memory, id, Reason::Fault(fault), false);
             if fault == Fault::Negotiation(ErrorCode::REBOOTSTRAP_REQUIRED) {
-                self.rebootstrap(memory);
+                self.refresh.astray = true;
             }
         }
         self.maintain(memory);
@@ -206,6 +206,8 @@ impl Machine {
             Api::Metadata => self.finish_metadata(memory),
             Api::Produce => {
                 memory.links[link].useful = true;
+                memory.brokers[memory.links[link].broker].served_at = self.now;
+                self.refresh.restarts = 0;
                 self.settle_all(memory, batches, true, Doubt::Missing);
             }
             Api::InitProducerId | Api::CreateTopics => {}
@@ -267,6 +269,8 @@ impl Machine {
             produce::Item::Partition(answer) => {
                 let batch = Self::match_batch(memory, request, matching, answer.index);
                 matching.batch = batch;
+                // What is said of a partition that was not asked for is nobody's.
+                matching.keeping = false;
                 if batch.is_some() {
                     let slot = &mut memory.batches[batch];
                     slot.set(mark::HEARD);

@@ -6,6 +6,7 @@
 //! leaders are forgotten, since the addresses may belong to another cluster by now.
 
 use super::machine::Machine;
+use crate::cluster::NO_ID;
 use crate::link::Reason;
 use crate::memory::{BrokerId, HOST_MAX, Memory, PartitionId};
 
@@ -22,39 +23,45 @@ impl Machine {
         self.set_address(memory, broker, host, port)
     }
 
-    /// Begins again if metadata was tried for in vain for too long.
-    pub(super) fn check_patience(&mut self, memory: &mut Memory<'_>) {
-        let began = *self.refresh.began.get_or_insert(self.now);
-        if began.after(self.config.rebootstrap_trigger) <= self.now {
-            self.rebootstrap(memory);
+    /// An attempt to get metadata failed: if they were in vain for too long, the producer begins
+    /// again. A single attempt to connect gets its time at least.
+    pub(super) fn lose_patience(&mut self) {
+        let patience = self.config.rebootstrap_trigger.max(self.config.connection_setup_timeout);
+        if self.refresh.began.is_some_and(|began| began.after(patience) <= self.now) {
+            self.refresh.astray = true;
         }
     }
 
-    /// Ends all links, forgets what metadata told, and asks the addresses to begin with. Topics keep their ids, partitions their sequences: if the cluster is the same,
-    /// nothing but time is lost. R11.
+    /// Ends all links, forgets what metadata told, and asks the addresses to begin with, after a
+    /// pause that grows until something was written. Topics keep their ids and epochs, partitions
+    /// their sequences: if the cluster is the same, nothing but time is lost. R11.
     pub(super) fn rebootstrap(&mut self, memory: &mut Memory<'_>) {
         if !self.config.rebootstrap {
             return;
         }
         self.end_all_links(memory, Reason::Rebootstrap);
         for broker in self.brokers() {
-            let slot = &mut memory.brokers[broker];
-            if slot.id.is_some() {
+            if memory.brokers[broker].id.is_some() {
                 self.forget_broker(memory, broker);
-            } else {
-                slot.failures = 0;
-                slot.retry_at = self.now;
             }
         }
         for number in self.pools.partitions.numbers() {
-            let slot = &mut memory.partitions[PartitionId::from_number(number)];
+            let partition = PartitionId::from_number(number);
+            let has_id = memory.topics[memory.partitions[partition].topic].id != NO_ID;
+            let slot = &mut memory.partitions[partition];
             slot.leader = None;
-            slot.leader_epoch = None;
+            if !has_id {
+                // Nothing would tell that it is another topic.
+                slot.leader_epoch = None;
+            }
             slot.sequences.doubt();
         }
+        let pause = self.retry_backoff(u32::from(self.refresh.restarts));
+        self.refresh.restarts = self.refresh.restarts.saturating_add(1);
+        self.refresh.retry_at = self.refresh.retry_at.max(self.now.after(pause));
         self.refresh.homeless = PartitionId::NONE;
         self.refresh.began = None;
         self.refresh.done_at = None;
-        self.refresh.needed = true;
+        self.request_metadata();
     }
 }

@@ -40,20 +40,20 @@ impl Machine {
     }
 
     /// The next partition in turn that has a leader; if none has, the next one.
-    pub(super) fn take_turn(
+    pub(super) fn next_turn(
         &mut self,
         memory: &mut Memory<'_>,
         topic: TopicId,
         count: u32,
     ) -> Result<PartitionId, Refused> {
-        let next = memory.topics[topic].next_turn;
-        let index = self.next_led(memory, topic, next, count).unwrap_or(place(next, 0, count));
-        let partition = self.partition(memory, topic, index.cast_signed())?;
-        memory.topics[topic].next_turn = index.wrapping_add(1);
-        Ok(partition)
+        let next = place(memory.topics[topic].next_turn, 0, count);
+        let index = self.next_led(memory, topic, next, count).unwrap_or(next);
+        self.partition(memory, topic, index.cast_signed())
     }
 
-    /// From `first` on, the first partition that has a leader, if a few looks find one.
+    /// From `first` on, the first partition that has a leader, if a few looks find one. Where the
+    /// table is full, only those that have a slot come into question: another one would take the
+    /// slot of an idle one, at the price of an epoch.
     fn next_led(
         &mut self,
         memory: &Memory<'_>,
@@ -61,42 +61,51 @@ impl Machine {
         first: u32,
         count: u32,
     ) -> Option<u32> {
-        let places = (0..count.min(LOOKS)).map(|step| place(first, step, count));
-        for index in places {
-            let known = memory.find_partition(topic, index.cast_signed());
-            if self.may_be_led(memory, known) {
-                return Some(index);
+        let led = |partition: PartitionId| memory.partitions[partition].leader.is_some();
+        if self.pools.partitions.has_room(&memory.partitions) {
+            return (0..count.min(LOOKS)).map(|step| place(first, step, count)).find(|index| {
+                let known = memory.find_partition(topic, index.cast_signed());
+                known.is_none() || led(known)
+            });
+        }
+        self.full = Perhaps::Yes(Full::Partitions);
+        let mut nearest = None;
+        for number in self.pools.partitions.numbers() {
+            let partition = PartitionId::from_number(number);
+            let slot = &memory.partitions[partition];
+            if slot.topic == topic && led(partition) {
+                let index = slot.index.cast_unsigned();
+                let behind = if index < first { count } else { 0 };
+                let distance = index.wrapping_add(behind).wrapping_sub(first);
+                if nearest.is_none_or(|(other, _)| distance < other) {
+                    nearest = Some((distance, index));
+                }
             }
         }
-        None
+        nearest.map(|(_, index)| index)
     }
 
-    /// Whether a partition has a leader. Of one that has no slot, because the table had no room
-    /// when metadata came, it is believed if there is room now; else the table should grow, if it
-    /// can.
-    fn may_be_led(&mut self, memory: &Memory<'_>, partition: PartitionId) -> bool {
-        if partition.is_some() {
-            return memory.partitions[partition].leader.is_some();
-        }
-        let room = self.pools.partitions.has_room(&memory.partitions);
-        if !room {
-            self.full = Perhaps::Yes(Full::Partitions);
-        }
-        room
-    }
-
-    /// Batches of a partition that have no outcome yet; none if it is not to be drawn.
+    /// Batches of a partition that have no outcome yet; none if it is not to be drawn: without a
+    /// leader, or because its broker could not be sent to. A partition that has no slot is believed
+    /// to have a leader if there is room for it.
     fn load(&mut self, memory: &Memory<'_>, topic: TopicId, index: u32) -> Option<u32> {
         let partition = memory.find_partition(topic, index.cast_signed());
-        if !self.may_be_led(memory, partition) {
-            return None;
+        if partition.is_none() {
+            let room = self.pools.partitions.has_room(&memory.partitions);
+            if !room {
+                self.full = Perhaps::Yes(Full::Partitions);
+            }
+            return room.then_some(0);
         }
         let slot = &memory.partitions[partition];
+        slot.leader?;
         let timeout = self.config.availability_timeout;
-        let broker = &memory.brokers[slot.broker];
-        let served = broker.ready_since.max(broker.drained_at);
-        if timeout.as_micros() > 0 && broker.ready_count > 0 && served.after(timeout) <= self.now {
-            return None;
+        if timeout.as_micros() > 0 && slot.first.is_some() {
+            let due = memory.batches[slot.first].created.after(self.config.linger);
+            let served = memory.brokers[slot.broker].served_at;
+            if due.max(served).after(timeout) <= self.now {
+                return None;
+            }
         }
         Some(if self.config.adaptive_partitioning { slot.batches } else { 0 })
     }

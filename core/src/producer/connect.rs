@@ -144,6 +144,7 @@ impl Machine {
             let (first, max) = (self.config.reconnect_backoff, self.config.reconnect_backoff_max);
             let pause = self.backoff(first, max, u32::from(failures));
             memory.brokers[broker].retry_at = self.now.after(pause);
+            self.lose_patience();
             if self.live_first.is_some() {
                 self.request_metadata();
             } else {

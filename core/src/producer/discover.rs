@@ -11,8 +11,15 @@ use crate::time::Instant;
 use crate::wire::write::copy;
 
 impl Machine {
-    /// Metadata is needed, as soon as back-off allows.
+    /// Metadata of all topics in use is needed, as soon as back-off allows.
     pub(super) fn request_metadata(&mut self) {
+        self.refresh.needed = true;
+        self.refresh.full = true;
+    }
+
+    /// Metadata of this topic is needed, as soon as back-off allows.
+    pub(super) fn request_topic(&mut self, memory: &mut Memory<'_>, topic: TopicId) {
+        memory.topics[topic].wanted = true;
         self.refresh.needed = true;
     }
 
@@ -31,7 +38,9 @@ impl Machine {
     /// R14: age counts when something is sent.
     pub(super) fn check_metadata_age(&mut self) {
         let age = self.config.metadata_max_age;
-        self.refresh.needed |= self.refresh.done_at.is_none_or(|done| done.after(age) <= self.now);
+        if self.refresh.done_at.is_none_or(|done| done.after(age) <= self.now) {
+            self.request_metadata();
+        }
     }
 
     /// Asks any broker for what is needed.
@@ -40,7 +49,7 @@ impl Machine {
         let refresh = due(self.refresh.needed, self.refresh.in_flight, self.refresh.retry_at);
         let acquire = due(self.acquire.needed, self.acquire.in_flight, self.acquire.retry_at);
         if refresh {
-            self.check_patience(memory);
+            self.refresh.began.get_or_insert(self.now);
         }
         let refresh = refresh && self.make_room_for_leader(memory);
         if !refresh && !acquire {
@@ -75,9 +84,10 @@ impl Machine {
     }
 
     /// Marks the topics that the next request asks for: new ones alone, or all that are in use.
-    fn choose_topics(&self, memory: &mut Memory<'_>) -> u32 {
-        let topics = || self.pools.topics.numbers().map(TopicId::from_number);
-        let partial = topics().any(|topic| memory.topics[topic].wanted);
+    fn choose_topics(&mut self, memory: &mut Memory<'_>) -> u32 {
+        let partial =
+            !core::mem::take(&mut self.refresh.full) && self.any_topic(memory, |slot| slot.wanted);
+        self.refresh.asked_full = !partial;
         if !partial {
             for number in self.pools.partitions.numbers() {
                 let slot = &memory.partitions[PartitionId::from_number(number)];
@@ -87,9 +97,9 @@ impl Machine {
             }
         }
         let mut count = 0_u32;
-        for topic in topics() {
+        for topic in self.pools.topics.numbers().map(TopicId::from_number) {
             let slot = &mut memory.topics[topic];
-            let used = slot.used_at.after(self.config.metadata_max_idle) > self.now;
+            let used = slot.used_at.after(self.config.metadata_max_idle) >= self.now;
             slot.asked = slot.wanted || !partial && (used || slot.is_awaited());
             slot.left_out |= !partial && !slot.asked;
             slot.wanted = false;
@@ -215,8 +225,10 @@ impl Machine {
         if leader.is_some() && self.missing_leader(memory).is_none() {
             self.refresh.homeless = partition;
         }
-        // The end of an answer that is on its way looks whether it was there.
-        self.refresh.needed |= !self.refresh.in_flight;
+        if !self.refresh.in_flight {
+            self.request_metadata();
+        }
+        // Otherwise the end of the answer that is on its way looks whether it was there.
     }
 
     /// From when metadata can help: at once, or when a leader that is waited for may have the
@@ -454,21 +466,25 @@ impl Machine {
                 // What changes is worth another look soon.
                 self.refresh.failures = 0;
             }
+        } else {
+            self.lose_patience();
         }
         if self.refresh.incomplete || !told {
-            self.refresh.needed = true;
+            self.request_metadata();
             self.back_off_metadata();
         } else {
             self.refresh.failures = 0;
             self.refresh.retry_at = self.now.after(self.config.retry_backoff);
         }
-        self.refresh.done_at = Some(self.now);
+        if self.refresh.asked_full || self.refresh.done_at.is_none() {
+            self.refresh.done_at = Some(self.now);
+        }
         if self.any_topic(memory, |slot| slot.wanted) {
             // Named since it was asked for.
             self.request_news();
         }
         if self.refresh.error == ErrorCode::REBOOTSTRAP_REQUIRED {
-            self.rebootstrap(memory);
+            self.refresh.astray = true;
         }
     }
 
@@ -501,7 +517,8 @@ impl Machine {
     /// The link ended before the answer.
     pub(super) fn metadata_failed(&mut self, memory: &mut Memory<'_>) {
         self.refresh.in_flight = false;
-        self.refresh.needed = true;
+        self.request_metadata();
+        self.lose_patience();
         for number in self.pools.topics.numbers() {
             let slot = &mut memory.topics[TopicId::from_number(number)];
             slot.wanted |= slot.asked && matches!(slot.state, TopicState::Unknown);

@@ -73,6 +73,9 @@ impl Machine {
         self.finish(memory, batch, Outcome::NotWritten(cause));
         // An answer that comes yet is for the part: it says nothing of these sequences.
         memory.batches[batch].identity = None;
+        let partition = memory.batches[batch].partition;
+        self.advance(memory, partition);
+        self.evaluate(memory, partition);
     }
 
     /// Makes the part that is about to be sent, if it has to be. False if its bytes cannot be

@@ -123,6 +123,7 @@ impl Machine {
         self.tick(now);
         if matches!(self.phase, Phase::Running) {
             self.paused = true;
+            self.refresh.began = None;
             self.end_all_links(memory, Reason::Paused);
         }
     }

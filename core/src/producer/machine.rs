@@ -31,6 +31,9 @@ pub(super) enum Phase {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Refresh {
     pub(super) needed: bool,
+    /// Of all topics in use, not of new ones alone; and whether the one on its way is.
+    pub(super) full: bool,
+    pub(super) asked_full: bool,
     pub(super) in_flight: bool,
     /// Not before this, after a failure.
     pub(super) retry_at: Instant,
@@ -45,8 +48,11 @@ pub(super) struct Refresh {
     pub(super) news: bool,
     /// What the answer says of itself.
     pub(super) error: ErrorCode,
-    /// Since when it is tried for in vain. KIP-1102.
+    /// Since when it is tried for in vain, without a pause. KIP-1102.
     pub(super) began: Option<Instant>,
+    /// The producer is to begin again; and how often it did since something was written.
+    pub(super) astray: bool,
+    pub(super) restarts: u8,
     /// The partition whose records have waited longest for the address of its leader. That one
     /// has the first claim to a place in the table of brokers, and the answer that brings it
     /// gives places to leaders only.
@@ -56,6 +62,8 @@ pub(super) struct Refresh {
 impl Refresh {
     const EMPTY: Self = Self {
         needed: false,
+        full: false,
+        asked_full: false,
         in_flight: false,
         retry_at: Instant::ZERO,
         failures: 0,
@@ -66,6 +74,8 @@ impl Refresh {
         news: false,
         error: ErrorCode::NONE,
         began: None,
+        astray: false,
+        restarts: 0,
         homeless: PartitionId::NONE,
     };
 }
@@ -260,6 +270,9 @@ impl Machine {
         }
         if matches!(self.phase, Phase::Closed) || self.paused {
             return;
+        }
+        if core::mem::take(&mut self.refresh.astray) {
+            self.rebootstrap(memory);
         }
         if self.question_at(memory) <= self.now {
             self.ask(memory);

@@ -231,7 +231,7 @@ impl Machine {
             return false;
         }
         self.measure_last(memory, link);
-        memory.brokers[broker].drained_at = self.now;
+        memory.brokers[broker].served_at = self.now;
         self.counters.requests = self.counters.requests.wrapping_add(1);
         true
     }

@@ -261,15 +261,6 @@ fn recovery_strategies_have_no_case() {
 }
 
 #[test]
-fn beginning_again_leaves_time_to_connect() {
-    let trigger = |value| {
-        let config = of(&[("metadata.recovery.rebootstrap.trigger.ms", value)]).unwrap();
-        config.core().rebootstrap_trigger.as_millis()
-    };
-    assert_eq!([trigger("0"), trigger("999"), trigger("1001")], [1_000, 1_000, 1_001]);
-}
-
-#[test]
 fn properties_go_together_with_methods_of_the_builder() {
     let properties = [("bootstrap.servers", "a:1"), ("linger.ms", "7"), ("acks", "1")];
     let config = Config::builder().linger(Duration::from_millis(1)).properties(properties);

@@ -3,8 +3,9 @@
 use std::vec::Vec;
 
 use super::world::{World, config};
-use crate::config::Config;
+use crate::config::{Acks, Config};
 use crate::link::Reason;
+use crate::message::ErrorCode;
 use crate::producer::LinkAction;
 use crate::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ fn attempts(world: &mut World, count: usize) -> (Vec<u64>, Vec<u64>) {
                 pauses.extend(ended.map(|ended: Instant| began.since(ended).as_millis()));
             }
             Some(LinkAction::Close(_, reason)) => {
-                assert_eq!(reason, Reason::SetupTimeout);
+                assert!(matches!(reason, Reason::SetupTimeout | Reason::Rebootstrap));
                 lasted.push(world.now.since(began).as_millis());
                 ended = Some(world.now);
             }
@@ -52,6 +53,57 @@ fn setup_timeouts_and_back_offs_grow_with_failures_to_their_bounds() {
     pauses.iter().zip(backs_off).for_each(|(pause, back_off)| within(*pause, back_off));
     assert!(lasted.iter().all(|lasted| *lasted <= 30_000), "{lasted:?}");
     assert!(pauses.iter().all(|pause| *pause <= 1_000), "{pauses:?}");
+}
+
+#[test]
+fn beginning_again_leaves_an_attempt_to_connect_its_time() {
+    let mut world = World::new(Config { rebootstrap_trigger: Duration::ZERO, ..config() }, 1);
+    let topic = world.producer.topic("t").unwrap();
+    world.send(topic, 0, "x");
+    let (lasted, _) = attempts(&mut world, 3);
+    assert!(lasted.iter().all(|lasted| *lasted >= 8_000), "{lasted:?}");
+    world.pass(20_000);
+    assert_eq!(world.take().only().values, ["x"]);
+}
+
+#[test]
+fn regression_a_failure_long_ago_is_no_reason_to_begin_again() {
+    let settings = Config {
+        idempotence: false,
+        acks: Acks::Leader,
+        metadata_max_age: Duration::from_secs(10),
+        ..config()
+    };
+    let mut world = World::new(settings, 1);
+    let topic = world.warm();
+    world.pass(11_000);
+    // One answer fails, and then nobody waits for another.
+    world.metadata_error = ErrorCode::UNKNOWN_SERVER_ERROR;
+    world.send(topic, 0, "a");
+    let sent = world.take();
+    world.acknowledge(&sent, 1);
+    world.metadata_error = ErrorCode::NONE;
+    assert_eq!(world.outcomes().len(), 1);
+    world.pass(400_000);
+    world.closed.clear();
+    world.send(topic, 0, "b");
+    assert_eq!(world.take().only().values, ["b"]);
+    world.pass(2_000);
+    assert_eq!(world.closed, []);
+    assert!(world.take_all().is_empty());
+}
+
+#[test]
+fn regression_code_129_to_every_negotiation_is_met_with_back_off() {
+    let mut world = World::new(config(), 1);
+    world.versions_error = ErrorCode::REBOOTSTRAP_REQUIRED;
+    let topic = world.producer.declare_topic("t", 1).unwrap();
+    world.send(topic, 0, "x");
+    world.pass(10_000);
+    assert!(world.attempts < 20, "{} connections in 10 s", world.attempts);
+    world.versions_error = ErrorCode::NONE;
+    world.pass(2_000);
+    assert_eq!(world.take().only().values, ["x"]);
 }
 
 #[test]

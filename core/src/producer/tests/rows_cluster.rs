@@ -125,6 +125,52 @@ fn node_after_a_look(world: &mut World, topic: Topic) -> Option<i32> {
 }
 
 #[test]
+fn without_idle_time_what_is_queued_is_still_asked_for() {
+    let mut world = World::new(Config { metadata_max_idle: Duration::ZERO, ..config() }, 1);
+    world.nodes.push(2);
+    let topic = world.warm();
+    world.pass(1_000);
+    world.send(topic, 0, "x");
+    let sent = world.take();
+    world.lead(0, 2, 1);
+    world.answer(&sent, &[(6, -1)]);
+    world.back_off();
+    assert_eq!(world.take().node, Some(2));
+}
+
+/// A topic whose leader moves, while the application keeps trying another one that cannot be had.
+fn found_in_spite_of(other: &str, every: u64) {
+    let mut world = World::new(config(), 1);
+    world.nodes.push(2);
+    world.topic_errors.insert("denied".into(), ErrorCode(29));
+    let topic = world.warm();
+    world.pass(1_000);
+    let other = world.producer.topic(other).unwrap();
+    world.run();
+    world.lead(0, 2, 1);
+    world.send(topic, 0, "x");
+    let record = Record::new(b"x").timestamp(1);
+    let mut node = None;
+    for _ in 0..5_000 / every {
+        assert!(world.producer.produce(world.now, other, &record).is_err());
+        world.pass(every);
+        for sent in world.take_all() {
+            node = sent.node;
+            if node == Some(1) {
+                world.answer(&sent, &[(6, -1)]);
+            }
+        }
+    }
+    assert_eq!(node, Some(2));
+}
+
+#[test]
+fn regression_a_topic_that_cannot_be_had_does_not_keep_metadata_from_others() {
+    found_in_spite_of("denied", 50);
+    found_in_spite_of("ghost", 20);
+}
+
+#[test]
 fn l147_an_older_epoch_is_not_taken_within_a_topic_id() {
     let (mut world, topic) = epoch_ten();
     world.lead(0, 2, 9);
@@ -190,9 +236,12 @@ fn l149_without_metadata_for_too_long_the_producer_begins_again() {
     world.pass(3_000);
     assert!(closed(&mut world, Reason::Rebootstrap));
     world.metadata_error = ErrorCode::NONE;
-    world.pass(3_000);
-    let sent = world.take_all().pop().unwrap();
-    world.acknowledge(&sent, 1);
+    for _ in 0..30 {
+        world.pass(100);
+        for sent in world.take_all() {
+            world.acknowledge(&sent, 1);
+        }
+    }
     assert_eq!(world.outcomes(), [(0, 1, 1, written(1))]);
 }
 
@@ -230,6 +279,24 @@ fn l149_a_broker_that_asks_for_it_makes_the_producer_begin_again() {
     // What was on its way goes out again as it was.
     assert_eq!(of(0), (Some(1), sent.only().bytes.clone()));
     assert_eq!(of(1), (Some(2), lost.only().bytes.clone()));
+}
+
+#[test]
+fn l149_within_a_topic_id_the_epoch_does_not_go_back_over_a_new_beginning() {
+    let (mut world, topic) = epoch_ten();
+    world.pass(1_000);
+    world.send(topic, 0, "x");
+    let sent = world.take();
+    world.metadata_error = ErrorCode::REBOOTSTRAP_REQUIRED;
+    world.answer(&sent, &[(6, -1)]);
+    assert!(closed(&mut world, Reason::Rebootstrap));
+    world.metadata_error = ErrorCode::NONE;
+    world.lead(0, 2, 9);
+    world.pass(3_000);
+    assert!(world.take_all().is_empty(), "who tells of an older epoch is behind");
+    world.lead(0, 2, 10);
+    world.pass(3_000);
+    assert_eq!(world.take().node, Some(2));
 }
 
 #[test]
@@ -387,6 +454,35 @@ fn made_anew(code: i16) -> (World, Topic, Sent) {
     world.topic_ids.insert("t".into(), 2);
     world.answer(&old, &[(code, -1)]);
     (world, topic, old)
+}
+
+#[test]
+fn regression_texts_of_a_batch_that_is_not_found_go_nowhere() {
+    let settings = Config { linger: Duration::from_millis(5), ..config() };
+    let mut world = World::new(settings, 2);
+    let t = world.ready();
+    world.topics.insert("u".into(), std::vec![Some(Leader { id: 1, epoch: 0 }); 2]);
+    let u = world.producer.topic("u").unwrap();
+    world.run();
+    world.send(t, 1, "first");
+    world.pass(5);
+    let first = world.take();
+    world.send(t, 0, "x");
+    world.send(u, 0, "x");
+    world.pass(5);
+    let sent = world.take();
+    world.acknowledge(&first, 0);
+    world.send(t, 1, "of the application");
+    world.answer_with(&sent, &[(87, -1), (87, -1)], |reply, _| {
+        reply.topics[0].partitions[0].text = Some("no".to_string());
+        // As if the id had been changed meanwhile.
+        reply.topics[1].name = std::vec![99; 16];
+        reply.topics[1].partitions[0].text = Some("Z".repeat(150));
+    });
+    world.pass(5);
+    let values: Vec<_> =
+        world.take_all().iter().flat_map(|s| &s.batches).flat_map(|b| b.values.clone()).collect();
+    assert!(values.contains(&"of the application".to_string()), "{values:?}");
 }
 
 #[test]

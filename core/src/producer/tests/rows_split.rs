@@ -4,7 +4,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::world::{Sent, World, config, written};
-use crate::config::Config;
+use crate::config::{Acks, Config};
 use crate::memory::Owner;
 use crate::message::ErrorCode;
 use crate::producer::{Cause, Event, Outcome};
@@ -241,6 +241,30 @@ fn regression_what_is_left_expires_although_the_part_before_it_is_unanswered() {
     let memory = world.producer.owner.memory();
     let partition = memory.find_partition(topic.id, 0);
     assert_eq!(memory.partitions[partition].batches, 0, "slots came back");
+}
+
+#[test]
+fn regression_what_is_behind_a_rest_that_is_given_up_is_told() {
+    let config = Config {
+        idempotence: false,
+        acks: Acks::Leader,
+        delivery_timeout: Duration::from_secs(40),
+        request_timeout: Duration::from_secs(35),
+        ..lingering()
+    };
+    let (mut world, topic, sent) = on_its_way(config, 8);
+    world.pass(20_000);
+    world.send(topic, 0, "behind");
+    world.producer.flush(world.now);
+    let behind = world.take();
+    world.answer(&sent, &[TOO_LARGE]);
+    world.acknowledge(&behind, 1);
+    world.back_off();
+    assert_eq!(world.take().only().count, 4);
+    world.pass(19_000);
+    let outcomes = world.outcomes();
+    assert_eq!(outcomes.len(), 3, "{outcomes:?}");
+    assert_eq!(outcomes[2], (0, 9, 1, written(1)));
 }
 
 #[test]

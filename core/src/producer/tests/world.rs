@@ -75,6 +75,8 @@ pub(super) struct World<O = Growable> {
     pub(super) notices: Vec<Event>,
     /// Leaders by topic and partition; none: no leader.
     pub(super) topics: BTreeMap<String, Vec<Option<Leader>>>,
+    /// Errors of topics that are not there.
+    pub(super) topic_errors: BTreeMap<String, ErrorCode>,
     /// Of other topics: a number of their own.
     pub(super) topic_ids: BTreeMap<String, u8>,
     pub(super) nodes: Vec<i32>,
@@ -128,6 +130,7 @@ impl<O: Owner> World<O> {
             deliveries: Vec::new(),
             notices: Vec::new(),
             topics: BTreeMap::from([("t".to_string(), leaders)]),
+            topic_errors: BTreeMap::new(),
             topic_ids: BTreeMap::from([("t".to_string(), 1)]),
             nodes: std::vec![1],
             down: Vec::new(),
@@ -405,7 +408,8 @@ impl<O: Owner> World<O> {
             .map(|name| {
                 let name: &'static str = std::boxed::Box::leak(name.clone().into_boxed_str());
                 let Some(leaders) = self.topics.get(name) else {
-                    let error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+                    let missing = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+                    let error = self.topic_errors.get(name).copied().unwrap_or(missing);
                     return Topic { error, name: Some(name), ..Topic::default() };
                 };
                 let partitions = leaders
