@@ -1,9 +1,10 @@
 //! A proxy that is as nasty as a bad network, and counts what it did.
 //!
 //! Every connection lives between half a second and one and a half, then ends in one of four ways:
-//! by a reset, inside a request, inside an answer, or after answers that were swallowed. All
-//! answers come late. On demand everything stands still for a while. Produce answers are decoded,
-//! those that never arrive as well, so that a batch whose success was told twice is seen.
+//! by a reset, inside a request, inside an answer, at any byte, or after answers that were
+//! swallowed. All answers come late. On demand everything stands still for a while. Produce answers
+//! are decoded, those that never arrive as well, so that a batch whose success was told twice is
+//! seen, and what brokers refused.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
@@ -41,7 +42,33 @@ pub struct Hits {
     pub repeated: u32,
     /// Connections that stood still with a Produce request that the client had no answer to.
     pub stalled: u32,
+    /// Connections that the broker ended with a Produce request that it had not answered.
+    pub broken: u32,
+    /// Connections that the client ended with a Produce request that it had no answer to.
+    pub abandoned: u32,
+    /// Partitions of Produce answers that tell of an error, by its code.
+    pub errors: BTreeMap<i16, u32>,
     answered: BTreeMap<(Vec<u8>, i32, i64), u32>,
+}
+
+impl Hits {
+    /// What several proxies did and saw.
+    pub fn sum(of: impl IntoIterator<Item = Hits>) -> Hits {
+        of.into_iter().fold(Hits::default(), |mut sum, hits| {
+            sum.cuts += hits.cuts;
+            sum.unanswered += hits.unanswered;
+            sum.inside += hits.inside;
+            sum.swallowed += hits.swallowed;
+            sum.repeated += hits.repeated;
+            sum.stalled += hits.stalled;
+            sum.broken += hits.broken;
+            sum.abandoned += hits.abandoned;
+            for (code, count) in hits.errors {
+                *sum.errors.entry(code).or_default() += count;
+            }
+            sum
+        })
+    }
 }
 
 /// How a connection ends.
@@ -51,6 +78,13 @@ enum Ending {
     InsideRequest,
     InsideAnswer,
     Swallow,
+}
+
+/// Who ended a connection, if it was not the proxy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Client,
+    Broker,
 }
 
 /// A request on its way: API, version, and whether the client has its answer.
@@ -66,6 +100,8 @@ struct Line {
     broker: TcpStream,
     ends_at: Instant,
     ending: Ending,
+    /// Where in a frame it is cut.
+    place: u64,
     /// Until then nothing moves.
     stall: Arc<Stall>,
     /// It stood still, and that was counted.
@@ -173,6 +209,11 @@ impl Proxy {
         self.calm.store(true, Ordering::Relaxed);
     }
 
+    /// New connections are cut again; those that were left alone go on.
+    pub fn storm(&self) {
+        self.calm.store(false, Ordering::Relaxed);
+    }
+
     /// Nothing moves from the next Produce request on, for so long: no byte, no end of a connection, and nothing is
     /// refused.
     pub fn stall(&self, time: Duration) {
@@ -220,6 +261,7 @@ fn serve(
         broker,
         ends_at: Instant::now() + Duration::from_millis(life),
         ending: endings[(next(random) % 4) as usize],
+        place: next(random),
         stall: stall.clone(),
         stood: AtomicBool::new(false),
         over: AtomicBool::new(false),
@@ -257,6 +299,27 @@ impl Line {
         self.close();
     }
 
+    /// Somebody ended the connection.
+    fn ended(&self, by: Side) {
+        if self.over.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if *lock(&self.open) > 0 {
+            let mut hits = lock(&self.hits);
+            match by {
+                Side::Client => hits.abandoned += 1,
+                Side::Broker => hits.broken += 1,
+            }
+        }
+        self.close();
+    }
+
+    /// The part of a frame that passes before a cut inside of it.
+    fn part<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
+        let end = 1 + self.place % (frame.len() as u64 - 1);
+        &frame[..end as usize]
+    }
+
     /// Waits while nothing moves.
     fn stand_still(&self) {
         if self.stall.end().is_none() {
@@ -275,7 +338,11 @@ impl Line {
     }
 
     /// Reads a frame, its size included. `None`: the connection is over.
-    fn frame(&self, mut socket: &TcpStream) -> Option<Vec<u8>> {
+    fn frame(&self, from: Side) -> Option<Vec<u8>> {
+        let mut socket = match from {
+            Side::Client => &self.client,
+            Side::Broker => &self.broker,
+        };
         let mut frame = vec![0; 4];
         let mut filled = 0;
         while filled < frame.len() {
@@ -290,13 +357,13 @@ impl Line {
             }
             match socket.read(&mut frame[filled..]) {
                 Ok(0) => {
-                    self.close();
+                    self.ended(from);
                     return None;
                 }
                 Ok(count) => filled += count,
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
                 Err(_) => {
-                    self.close();
+                    self.ended(from);
                     return None;
                 }
             }
@@ -309,19 +376,19 @@ impl Line {
     }
 
     fn forward_requests(&self) {
-        while let Some(frame) = self.frame(&self.client) {
+        while let Some(frame) = self.frame(Side::Client) {
             let key = i16::from_be_bytes([frame[4], frame[5]]);
             let version = i16::from_be_bytes([frame[6], frame[7]]);
             let produce = key == Api::Produce.key();
             lock(&self.asked).push_back(Asked { produce, version });
             *lock(&self.open) += u32::from(produce);
             if produce && self.is_due() && self.ending == Ending::InsideRequest {
-                let _ = (&self.broker).write_all(&frame[..frame.len() / 2]);
+                let _ = (&self.broker).write_all(self.part(&frame));
                 self.cut(true);
                 return;
             }
             if (&self.broker).write_all(&frame).is_err() {
-                self.close();
+                self.ended(Side::Broker);
             }
             if produce {
                 self.stall.begin();
@@ -330,7 +397,7 @@ impl Line {
     }
 
     fn read_answers(&self, to: &Sender<(Instant, Asked, Vec<u8>)>) {
-        while let Some(frame) = self.frame(&self.broker) {
+        while let Some(frame) = self.frame(Side::Broker) {
             let Some(asked) = lock(&self.asked).pop_front() else { break };
             if asked.produce {
                 note(&frame, asked.version, &mut lock(&self.hits)).expect("a Produce answer");
@@ -352,7 +419,7 @@ impl Line {
             if asked.produce && self.is_due() {
                 match self.ending {
                     Ending::InsideAnswer => {
-                        let _ = (&self.client).write_all(&frame[..frame.len() / 2]);
+                        let _ = (&self.client).write_all(self.part(&frame));
                         self.cut(true);
                         return;
                     }
@@ -373,7 +440,7 @@ impl Line {
                 continue;
             }
             if (&self.client).write_all(&frame).is_err() {
-                self.close();
+                self.ended(Side::Client);
                 return;
             }
             if asked.produce {
@@ -403,6 +470,9 @@ fn note(frame: &[u8], version: i16, hits: &mut Hits) -> Result<()> {
                 let times = hits.answered.entry(key).or_default();
                 *times += 1;
                 hits.repeated += u32::from(*times == 2);
+            }
+            Step::Item(Item::Partition(part)) => {
+                *hits.errors.entry(part.error.0).or_default() += 1;
             }
             Step::Item(_) => {}
         }
