@@ -37,6 +37,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  * broker CONFIG                                               runs one node until standard input ends
  * create-topics BOOTSTRAP (--topic NAME PARTITIONS [KEY=VALUE]...)...   creates topics, waits for their leaders
  * read-back BOOTSTRAP TOPIC                                   writes all records of a topic to standard output
+ * administration BOOTSTRAP                                    takes commands from standard input: see that class
  * </pre>
  */
 public final class Harness {
@@ -51,7 +52,9 @@ public final class Harness {
             case "broker" -> broker(rest.get(0));
             case "create-topics" -> createTopics(rest.get(0), rest.subList(1, rest.size()));
             case "read-back" -> readBack(rest.get(0), rest.get(1));
-            default -> throw new IllegalArgumentException("expected broker, create-topics or read-back");
+            case "administration" -> Administration.serve(rest.get(0));
+            default -> throw new IllegalArgumentException(
+                "expected broker, create-topics, read-back or administration");
         }
     }
 
@@ -64,7 +67,7 @@ public final class Harness {
         Thread watch = new Thread(Harness::haltAtEndOfInput, "halt-at-end-of-input");
         watch.setDaemon(true);
         watch.start();
-        // One node needs no agreement on a cluster id, so any will do.
+        // The nodes of a cluster have to agree on its id; apart from that any will do.
         String[] format = {"format", "--ignore-formatted", "--cluster-id", "b3R0bGEtaG9zdC10ZXN0cw", "--config", config};
         int status = kafka.tools.StorageTool.execute(format, System.err);
         if (status != 0) {

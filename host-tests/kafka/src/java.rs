@@ -5,23 +5,25 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::artifacts::{Artifacts, source};
+use crate::artifacts::{Artifacts, Release, source};
 
 /// One of Kafka's command line tools by its class, for example
 /// `org.apache.kafka.tools.ProducerPerformance`.
 pub fn tool(class: &str) -> Result<Command> {
     // Tools live for seconds: the quick compiler and the plain collector start soonest.
-    let mut command = java(&["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])?;
+    let options = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+    let mut command = java(Release::Newest, &options)?;
     command.arg(class);
     Ok(command)
 }
 
-/// A Java machine with all classes at hand; the class and its arguments are still to be added.
-pub(crate) fn java(options: &[&str]) -> Result<Command> {
+/// A Java machine with all classes of a release at hand; the class and its arguments are still to
+/// be added.
+pub(crate) fn java(release: Release, options: &[&str]) -> Result<Command> {
     let mut command = Command::new("java");
     command.args(options);
     command.arg(format!("-Dlog4j2.configurationFile={}", source("log4j2.properties").display()));
-    command.args(["-classpath", &Artifacts::get()?.class_path()]);
+    command.args(["-classpath", &Artifacts::of(release)?.class_path()]);
     Ok(command)
 }
 

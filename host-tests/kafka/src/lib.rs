@@ -1,10 +1,12 @@
-//! A real Apache Kafka for tests: one node on loopback, and the official clients as a second
-//! opinion.
+//! A real Apache Kafka for tests: one node on loopback, or three, and the official clients as a
+//! second opinion.
 //!
 //! [`Kafka::start`] runs a node on free ports and a directory of its own and ends it when dropped,
 //! however the test ends. Topics are made with [`Kafka::create_topics`]. What a test wrote is read
 //! with [`Kafka::read_back`], by Kafka's own consumer, so that no mistake of ours can hide in our
-//! own reader. [`Kafka::kill`], [`Kafka::stop`] and [`Kafka::restart`] are the faults.
+//! own reader. [`Kafka::kill`], [`Kafka::stop`], [`Kafka::pause`] and [`Kafka::restart`] are the
+//! faults; [`Proxy`] adds those of the network. A [`Cluster`] is three nodes behind such proxies,
+//! with an [`Admin`] client.
 //!
 //! Java 17 or newer and Maven are needed; `cargo xtask setup` installs them. The jars are fetched
 //! by Maven on first use and kept in `OTTLA_CACHE`, by default the directory `ottla` among the
@@ -23,8 +25,11 @@
 //! # }
 //! ```
 
+mod admin;
 mod artifacts;
 mod cache;
+mod cluster;
+mod configuration;
 mod java;
 mod node;
 mod port;
@@ -32,7 +37,9 @@ mod proxy;
 mod proxy_slow;
 mod read_back;
 
-pub use artifacts::Artifacts;
+pub use admin::{Admin, Description, Partition};
+pub use artifacts::{Artifacts, Release};
+pub use cluster::{Cluster, NODES};
 pub use java::{finish, tool};
 pub use node::{Kafka, NewTopic};
 pub use port::Port;

@@ -1,8 +1,9 @@
 //! One node of Kafka, broker and controller in one process.
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,8 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
+use crate::artifacts::Release;
+use crate::configuration::Plan;
 use crate::java::{finish, java, tail, tool};
-use crate::port::Port;
 use crate::read_back::ReadBack;
 
 /// From the start of the process to a node that serves; several times what a slow machine needs.
@@ -19,6 +21,10 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 /// From SIGTERM to the end of the process, which writes everything to disk first.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
+
+/// Stops a process, says so, and lets it go on when its own standard input ends: with the test, at
+/// the latest. A stopped node would not notice that by itself.
+const PAUSE: &str = r#"kill -STOP "$1" && echo stopped && read -r _; kill -CONT "$1""#;
 
 /// A topic to be created.
 #[derive(Clone, Copy, Debug)]
@@ -39,13 +45,11 @@ pub struct NewTopic<'a> {
 pub struct Kafka {
     /// Configuration, data and one log per start.
     directory: TempDir,
-    client_port: Port,
-    /// A second listener, advertised as somebody else's address.
-    behind_port: Port,
-    /// Held for as long as the node may be restarted; its number is in the configuration.
-    _controller_port: Port,
+    plan: Plan,
     starts: u32,
     process: Option<Child>,
+    /// Who lets the process go on.
+    paused: Option<Child>,
 }
 
 impl Kafka {
@@ -54,56 +58,48 @@ impl Kafka {
         Kafka::start_with(&[])
     }
 
+    /// Starts a node of a release.
+    pub fn start_release(release: Release) -> Result<Kafka> {
+        Kafka::start_plan(Plan { release, ..Plan::alone(&[])? })
+    }
+
     /// Starts a node with a second listener ([`Kafka::behind`]), on which it says that it is reached
     /// at `advertised`: a proxy's address. The harness's own tools go past the proxy.
     pub fn start_behind(advertised: SocketAddr, properties: &[(&str, &str)]) -> Result<Kafka> {
-        Kafka::launch_new(Some(advertised), properties)
+        Kafka::start_plan(Plan { advertised: Some(advertised), ..Plan::alone(properties)? })
     }
 
     /// Starts a node with further lines of broker configuration, which override the harness's own.
     pub fn start_with(properties: &[(&str, &str)]) -> Result<Kafka> {
-        Kafka::launch_new(None, properties)
+        Kafka::start_plan(Plan::alone(properties)?)
     }
 
-    fn launch_new(advertised: Option<SocketAddr>, properties: &[(&str, &str)]) -> Result<Kafka> {
+    fn start_plan(plan: Plan) -> Result<Kafka> {
+        let mut kafka = Kafka::launch_plan(plan)?;
+        kafka.await_readiness()?;
+        Ok(kafka)
+    }
+
+    /// Starts a node and does not wait until it serves.
+    pub(crate) fn launch_plan(plan: Plan) -> Result<Kafka> {
         let directory = TempDir::with_prefix("ottla-kafka-")
             .context("cannot create a directory for the node")?;
-        let client_port = Port::reserve()?;
-        let behind_port = Port::reserve()?;
-        let controller_port = Port::reserve()?;
-        let data = directory.path().join("data");
-        let mut configuration =
-            configuration(client_port.number(), controller_port.number(), &data, properties);
-        if let Some(advertised) = advertised {
-            configuration.push_str(&second_listener(
-                client_port.number(),
-                controller_port.number(),
-                behind_port.number(),
-                advertised,
-            ));
-        }
+        let configuration = plan.configuration(&directory.path().join("data"));
         fs::write(directory.path().join("server.properties"), configuration)
             .context("cannot write the configuration")?;
-        let mut kafka = Kafka {
-            directory,
-            client_port,
-            behind_port,
-            _controller_port: controller_port,
-            starts: 0,
-            process: None,
-        };
+        let mut kafka = Kafka { directory, plan, starts: 0, process: None, paused: None };
         kafka.launch()?;
         Ok(kafka)
     }
 
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.client_port.number()))
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.plan.ports.client.number()))
     }
 
     /// The second listener, of a node that was started by [`Kafka::start_behind`].
     pub fn behind(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.behind_port.number()))
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.plan.ports.behind.number()))
     }
 
     /// Where clients connect, as the `host:port` that `bootstrap.servers` takes.
@@ -138,14 +134,16 @@ impl Kafka {
     /// included.
     pub fn read_back(&self, topic: &str) -> Result<ReadBack> {
         self.ensure_running()?;
-        let mut command = tool("Harness")?;
-        command.args(["read-back", &self.bootstrap(), topic]);
-        ReadBack::start(&mut command).with_context(|| format!("cannot read topic {topic}"))
+        ReadBack::by_kafka(&self.bootstrap(), topic)
     }
 
     /// Kills the node as a power failure would: nothing is flushed, closed or said.
     pub fn kill(&mut self) -> Result<()> {
         let mut process = self.process.take().context("the node is not running")?;
+        if let Some(mut holder) = self.paused.take() {
+            holder.kill().context("cannot end who keeps the node stopped")?;
+            holder.wait().context("cannot wait for who keeps the node stopped")?;
+        }
         process.kill().context("cannot kill the node")?;
         process.wait().context("cannot wait for the node")?;
         Ok(())
@@ -175,7 +173,36 @@ impl Kafka {
     /// data.
     pub fn restart(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "the node is still running");
-        self.launch()
+        self.launch()?;
+        self.await_readiness()
+    }
+
+    /// Stops the node as a machine that hangs: its connections stay, the system takes bytes and
+    /// connections for it, and nobody answers.
+    pub fn pause(&mut self) -> Result<()> {
+        ensure!(self.paused.is_none(), "the node is paused");
+        let process = self.process.as_ref().context("the node is not running")?;
+        let mut command = Command::new("sh");
+        command.args(["-c", PAUSE, "sh"]).arg(process.id().to_string());
+        let mut holder = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot run `sh`")?;
+        let stdout = holder.stdout.take().context("no standard output")?;
+        let mut said = String::new();
+        BufReader::new(stdout).read_line(&mut said).context("nothing from `sh`")?;
+        ensure!(said == "stopped\n", "the node cannot be stopped: {said:?}");
+        self.paused = Some(holder);
+        Ok(())
+    }
+
+    /// Lets the node go on after [`Kafka::pause`].
+    pub fn resume(&mut self) -> Result<()> {
+        let mut holder = self.paused.take().context("the node is not paused")?;
+        drop(holder.stdin.take());
+        ensure!(holder.wait()?.success(), "the node cannot go on");
+        Ok(())
     }
 
     /// What the node has written since it was last started.
@@ -187,16 +214,17 @@ impl Kafka {
     fn launch(&mut self) -> Result<()> {
         self.starts += 1;
         let log = File::create(self.log_path()).context("cannot create the node's log")?;
-        let mut command = java(&["-Xmx1g", "-Dottla.log.level=INFO"])?;
+        let heap = format!("-Xmx{}m", self.plan.heap);
+        let mut command = java(self.plan.release, &[&heap, "-Dottla.log.level=INFO"])?;
         command.args(["Harness", "broker"]).arg(self.directory.path().join("server.properties"));
         // The node ends when its standard input does, that is with us at the latest.
         command.stdin(Stdio::piped());
         command.stdout(log.try_clone().context("cannot share the node's log")?).stderr(log);
         self.process = Some(command.spawn().context("cannot run `java`")?);
-        self.await_readiness()
+        Ok(())
     }
 
-    fn await_readiness(&mut self) -> Result<()> {
+    pub(crate) fn await_readiness(&mut self) -> Result<()> {
         let deadline = Instant::now() + START_LIMIT;
         loop {
             if self.log()?.contains("Kafka Server started") {
@@ -246,57 +274,6 @@ impl Drop for Kafka {
     }
 }
 
-/// Lines that replace those of [`configuration`] about listeners.
-fn second_listener(client: u16, controller: u16, behind: u16, advertised: SocketAddr) -> String {
-    format!(
-        "\
-listeners=CLIENT://127.0.0.1:{client},BEHIND://127.0.0.1:{behind},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=CLIENT://127.0.0.1:{client},BEHIND://{advertised}
-listener.security.protocol.map=CLIENT:PLAINTEXT,BEHIND:PLAINTEXT,CONTROLLER:PLAINTEXT
-"
-    )
-}
-
-/// Small internal topics start quickly. After a kill the controller refuses the node until the
-/// session of its former life has ended, so that is short too.
-fn configuration(
-    client_port: u16,
-    controller_port: u16,
-    data: &Path,
-    properties: &[(&str, &str)],
-) -> String {
-    let mut text = format!(
-        "\
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller_port}
-controller.listener.names=CONTROLLER
-inter.broker.listener.name=CLIENT
-listeners=CLIENT://127.0.0.1:{client_port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=CLIENT://127.0.0.1:{client_port}
-listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs={data}
-auto.create.topics.enable=false
-offsets.topic.num.partitions=1
-offsets.topic.replication.factor=1
-transaction.state.log.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-group.initial.rebalance.delay.ms=0
-broker.heartbeat.interval.ms=500
-broker.session.timeout.ms=3000
-",
-        data = data.display(),
-    );
-    for (name, value) in properties {
-        text.push_str(&format!("{name}={value}\n"));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,8 +281,11 @@ mod tests {
     #[test]
     fn a_node_whose_test_was_killed_ends() -> Result<()> {
         let mut kafka = Kafka::start()?;
-        // The end of a process closes its pipes; closing ours looks the same to the node.
+        kafka.pause()?;
+        // The end of a process closes its pipes; closing ours looks the same to the node, and to
+        // who keeps it stopped.
         drop(kafka.process.as_mut().and_then(|process| process.stdin.take()));
+        drop(kafka.paused.as_mut().and_then(|holder| holder.stdin.take()));
         let deadline = Instant::now() + Duration::from_secs(10);
         while kafka.exited()?.is_none() {
             assert!(Instant::now() < deadline, "the node is still running");

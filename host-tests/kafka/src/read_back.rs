@@ -1,4 +1,5 @@
-//! The records of a topic as Kafka's own consumer sees them, streamed from a Java process.
+//! The records of a topic as Kafka's own consumer sees them, streamed from a Java process;
+//! or as another client sees them that writes the same.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -6,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::java::tail;
+use crate::java::{tail, tool};
 
 /// Precedes a record in the stream.
 const RECORD: u8 = b'R';
@@ -66,12 +67,20 @@ pub struct ReadBack {
 }
 
 impl ReadBack {
+    /// Reads by Kafka's own consumer, from the cluster of `bootstrap`.
+    pub(crate) fn by_kafka(bootstrap: &str, topic: &str) -> Result<ReadBack> {
+        let mut command = tool("Harness")?;
+        command.args(["read-back", bootstrap, topic]);
+        ReadBack::start(&mut command).with_context(|| format!("cannot read topic {topic}"))
+    }
+
+    /// Reads by a program that writes what `read-back` of `Harness.java` does.
     pub(crate) fn start(command: &mut Command) -> Result<ReadBack> {
         let complaints = tempfile::tempfile().context("cannot create a temporary file")?;
         command
             .stdout(Stdio::piped())
             .stderr(complaints.try_clone().context("cannot share a temporary file")?);
-        let mut reader = command.spawn().context("cannot run `java`")?;
+        let mut reader = command.spawn().context("cannot run the reader")?;
         let stdout = reader.stdout.take().context("the reader has no standard output")?;
         let stream = Stream { input: BufReader::with_capacity(1 << 16, stdout) };
         let mut read_back =
