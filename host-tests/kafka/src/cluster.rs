@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use crate::admin::Admin;
 use crate::artifacts::Release;
 use crate::configuration::{Plan, Ports, owned};
+use crate::deleted::{Values, dump, segments};
 use crate::node::Kafka;
 use crate::proxy::{Hits, Proxy};
 use crate::read_back::ReadBack;
@@ -25,6 +26,8 @@ const SHORT: &[(&str, &str)] = &[
     ("controller.quorum.fetch.timeout.ms", "2000"),
     ("controller.quorum.election.timeout.ms", "1000"),
     ("log.retention.ms", "-1"),
+    // What is deleted stays on disk, under another name: see `Cluster::deleted`.
+    ("log.segment.delete.delay.ms", "86400000"),
 ];
 
 /// A cluster on loopback. Clients meet a proxy in front of every node, the nodes among themselves
@@ -104,6 +107,32 @@ impl Cluster {
     /// Reads what all partitions of a topic hold now, by Kafka's own consumer.
     pub fn read_back(&self, topic: &str) -> Result<ReadBack> {
         ReadBack::by_kafka(&addresses(self.nodes.iter().map(Kafka::address)), topic)
+    }
+
+    /// What a topic held that was deleted: of each partition the longest copy, from the files of
+    /// all nodes, by Kafka's own tool.
+    pub fn deleted(&self, topic: &str, partitions: u32) -> Result<Vec<Values>> {
+        let mut copies = Vec::new();
+        for node in &self.nodes {
+            copies.push(segments(&node.data(), topic, partitions)?);
+        }
+        let files: Vec<_> = copies.iter().flatten().flatten().cloned().collect();
+        let held = dump(&files)?;
+        let mut longest = vec![Values::new(); partitions as usize];
+        for copy in copies {
+            for (partition, segments) in copy.iter().enumerate() {
+                let values: Values = segments
+                    .iter()
+                    .filter_map(|file| held.get(file))
+                    .flatten()
+                    .map(|(offset, value)| (*offset, value.clone()))
+                    .collect();
+                if values.len() > longest[partition].len() {
+                    longest[partition] = values;
+                }
+            }
+        }
+        Ok(longest)
     }
 }
 

@@ -26,6 +26,9 @@ const POLL: Duration = Duration::from_millis(20);
 /// the latest. A stopped node would not notice that by itself.
 const PAUSE: &str = r#"kill -STOP "$1" && echo stopped && read -r _; kill -CONT "$1""#;
 
+/// Where a node keeps its logs, in its directory.
+const DATA: &str = "data";
+
 /// A topic to be created.
 #[derive(Clone, Copy, Debug)]
 pub struct NewTopic<'a> {
@@ -84,7 +87,7 @@ impl Kafka {
     pub(crate) fn launch_plan(plan: Plan) -> Result<Kafka> {
         let directory = TempDir::with_prefix("ottla-kafka-")
             .context("cannot create a directory for the node")?;
-        let configuration = plan.configuration(&directory.path().join("data"));
+        let configuration = plan.configuration(&directory.path().join(DATA));
         fs::write(directory.path().join("server.properties"), configuration)
             .context("cannot write the configuration")?;
         let mut kafka = Kafka { directory, plan, starts: 0, process: None, paused: None };
@@ -203,6 +206,11 @@ impl Kafka {
         drop(holder.stdin.take());
         ensure!(holder.wait()?.success(), "the node cannot go on");
         Ok(())
+    }
+
+    /// Where the node keeps its logs.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.path().join(DATA)
     }
 
     /// What the node has written since it was last started.

@@ -11,7 +11,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,9 +42,9 @@ pub struct Hits {
     pub repeated: u32,
     /// Connections that stood still with a Produce request that the client had no answer to.
     pub stalled: u32,
-    /// Connections that the broker ended with a Produce request that it had not answered.
+    /// Connections that the broker ended with a Produce request that the client had no answer to.
     pub broken: u32,
-    /// Connections that the client ended with a Produce request that it had no answer to.
+    /// Connections that the client ended with such a request.
     pub abandoned: u32,
     /// Partitions of Produce answers that tell of an error, by its code.
     pub errors: BTreeMap<i16, u32>,
@@ -88,13 +88,14 @@ enum Side {
 }
 
 /// A request on its way: API, version, and whether the client has its answer.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Asked {
     produce: bool,
     version: i16,
 }
 
 /// State of one connection, shared by its threads.
+#[derive(Debug)]
 struct Line {
     client: TcpStream,
     broker: TcpStream,
@@ -149,6 +150,7 @@ pub struct Proxy {
     stall: Arc<Stall>,
     upstream: Arc<Mutex<Option<SocketAddr>>>,
     hits: Arc<Mutex<Hits>>,
+    lines: Arc<Mutex<Vec<Weak<Line>>>>,
     stop: Arc<AtomicBool>,
     calm: Arc<AtomicBool>,
 }
@@ -168,12 +170,13 @@ impl Proxy {
             stall: Arc::default(),
             upstream: Arc::default(),
             hits: Arc::default(),
+            lines: Arc::default(),
             stop: Arc::default(),
             calm: Arc::default(),
         };
         let (upstream, hits) = (proxy.upstream.clone(), proxy.hits.clone());
         let (stop, calm) = (proxy.stop.clone(), proxy.calm.clone());
-        let stall = proxy.stall.clone();
+        let (stall, lines) = (proxy.stall.clone(), proxy.lines.clone());
         println!("proxy seed {seed}");
         thread::spawn(move || {
             let mut random = seed;
@@ -185,7 +188,12 @@ impl Proxy {
                         let Some(upstream) = *lock(&upstream) else { continue };
                         let calm = calm.load(Ordering::Relaxed);
                         // A broker that is down refuses: the client sees a closed connection.
-                        let _ = serve(client, upstream, &mut random, calm, &stall, &hits);
+                        if let Ok(line) = serve(client, upstream, &mut random, calm, &stall, &hits)
+                        {
+                            let mut lines = lock(&lines);
+                            lines.retain(|line| line.strong_count() > 0);
+                            lines.push(line);
+                        }
                     }
                     Err(_) => thread::sleep(TICK),
                 }
@@ -220,6 +228,14 @@ impl Proxy {
         *lock(&self.stall.armed) = Some(time);
     }
 
+    /// Produce requests that clients have no answer to at this moment, on connections that are
+    /// not about to be cut.
+    pub fn unanswered(&self) -> u32 {
+        let lines = lock(&self.lines);
+        let lines = lines.iter().filter_map(Weak::upgrade);
+        lines.filter(|line| !line.is_over() && !line.is_due()).map(|line| *lock(&line.open)).sum()
+    }
+
     /// What happened so far.
     pub fn hits(&self) -> Hits {
         lock(&self.hits).clone()
@@ -247,7 +263,7 @@ fn serve(
     calm: bool,
     stall: &Arc<Stall>,
     hits: &Arc<Mutex<Hits>>,
-) -> Result<()> {
+) -> Result<Weak<Line>> {
     client.set_nonblocking(false)?;
     let broker = TcpStream::connect_timeout(&upstream, Duration::from_secs(1))?;
     for socket in [&client, &broker] {
@@ -270,11 +286,12 @@ fn serve(
         hits: hits.clone(),
     });
     let (sender, receiver) = channel();
+    let weak = Arc::downgrade(&line);
     let (requests, answers, writer) = (line.clone(), line.clone(), line);
     thread::spawn(move || requests.forward_requests());
     thread::spawn(move || answers.read_answers(&sender));
     thread::spawn(move || writer.write_answers(&receiver));
-    Ok(())
+    Ok(weak)
 }
 
 impl Line {
