@@ -8,7 +8,9 @@
 //! faults; [`Proxy`] adds those of the network. A [`Cluster`] is three nodes behind such proxies,
 //! with an [`Admin`] client.
 //!
-//! Java 17 or newer and Maven are needed; `cargo xtask setup` installs them. The jars are fetched
+//! [`Kfake`] is another implementation of the protocol, with a reader of its own.
+//!
+//! Java 17 or newer, Maven and Go are needed; `cargo xtask setup` installs them. The jars are fetched
 //! by Maven on first use and kept in `OTTLA_CACHE`, by default the directory `ottla` among the
 //! user's caches.
 //!
@@ -32,6 +34,7 @@ mod cluster;
 mod configuration;
 mod deleted;
 mod java;
+mod kfake;
 mod node;
 mod port;
 mod proxy;
@@ -43,6 +46,7 @@ pub use artifacts::{Artifacts, Release};
 pub use cluster::{Cluster, NODES};
 pub use deleted::Values;
 pub use java::{finish, tool};
+pub use kfake::Kfake;
 pub use node::{Kafka, NewTopic};
 pub use port::Port;
 pub use proxy::{Hits, Proxy};
