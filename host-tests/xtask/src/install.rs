@@ -22,6 +22,10 @@ pub(crate) const JAVA: &[Tool] = &[
     Tool { program: "mvn", package: "maven" },
 ];
 
+/// What building franz-go's kfake takes. Go 1.21 and newer fetch the version that it asks for;
+/// where Debian's is older, its complaint says so.
+pub(crate) const GO: &[Tool] = &[Tool { program: "go", package: "golang-go" }];
+
 /// What running images takes.
 pub(crate) const QEMU: &[Tool] = &[Tool { program: "qemu-system-arm", package: "qemu-system-arm" }];
 
@@ -33,6 +37,7 @@ pub(crate) const CLIENTS: &[Tool] =
 /// Installs everything the checks need.
 pub(crate) fn everything() -> Result<()> {
     require(JAVA)?;
+    require(GO)?;
     require(QEMU)?;
     require(CLIENTS)?;
     for target in cross::TARGETS {

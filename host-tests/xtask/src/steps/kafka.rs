@@ -1,4 +1,4 @@
-//! Tests against a real Apache Kafka.
+//! Tests against a real Apache Kafka, and another implementation of its protocol.
 
 use anyhow::Result;
 
@@ -9,7 +9,9 @@ use crate::install;
 pub(super) fn check(context: &Context) -> Result<()> {
     install::require(install::CLIENTS)?;
     install::require(install::JAVA)?;
-    // One test at a time: each has a broker of its own, and they would wait for each other.
-    let one_at_a_time = ["--", "--test-threads=1"];
-    run(context.cargo_test().args(["--release", "--package", "kafka-tests"]).args(one_at_a_time))
+    install::require(install::GO)?;
+    // One test at a time: each has brokers of its own, and they would wait for each other. What
+    // they print are seeds, and figures of what the faults hit.
+    let arguments = ["--", "--test-threads=1", "--nocapture"];
+    run(context.cargo_test().args(["--release", "--package", "kafka-tests"]).args(arguments))
 }

@@ -77,7 +77,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "kafka",
-        about: "tests against a real Apache Kafka",
+        about: "tests against a real Apache Kafka, one node and three, and against kfake",
         quick: false,
         run: kafka::check,
     },
