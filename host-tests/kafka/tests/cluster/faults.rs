@@ -67,7 +67,7 @@ pub(crate) struct Figures {
     pub(crate) fleeting: [Count; 2],
     /// Records of those topics that were accepted, and of these, not written or unknown.
     pub(crate) fleeting_accepted: u64,
-    pub(crate) fleeting_lost: u64,
+    pub(crate) fleeting_given_up: u64,
     /// The longest time to an outcome, of those topics.
     pub(crate) fleeting_slowest: Duration,
 }
@@ -89,12 +89,12 @@ impl fmt::Display for Figures {
         write!(
             f,
             "topics deleted and made again: {}; of {} records {} in the old ones, {} in the new \
-             ones, {} in both or none, slowest outcome {:.1?}",
+             ones (some were sent again and are in both), {} given up, slowest outcome {:.1?}",
             self.recreations,
             self.fleeting_accepted,
             old.records,
             new.records,
-            self.fleeting_lost,
+            self.fleeting_given_up,
             self.fleeting_slowest
         )
     }
@@ -256,7 +256,7 @@ impl Scene<'_> {
         ensure!(count.pending == 0, "I7: {} records of {name} have no outcome", count.pending);
         self.figures.recreations += 1;
         self.figures.fleeting_accepted += count.accepted;
-        self.figures.fleeting_lost += count.not_written + count.unknown;
+        self.figures.fleeting_given_up += count.not_written + count.unknown;
         self.figures.fleeting_slowest = self.figures.fleeting_slowest.max(ledger.slowest());
         Ok(())
     }
