@@ -23,6 +23,7 @@ import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionInfo;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.ElectionNotNeededException;
 
 /**
@@ -34,6 +35,7 @@ import org.apache.kafka.common.errors.ElectionNotNeededException;
  * grow NAME PARTITIONS         how many there are to be in all
  * delete NAME
  * elect NAME                   preferred leaders of all partitions; answers how many changed
+ * config NAME KEY              answers the value that is in effect for the topic
  * describe NAME                answers the topic's id, and for each partition LEADER/REPLICAS/IN-SYNC, - for no leader
  * </pre>
  */
@@ -97,6 +99,10 @@ final class Administration {
             }
             case "elect" -> {
                 return Integer.toString(elect(name));
+            }
+            case "config" -> {
+                ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, name);
+                return await(admin.describeConfigs(List.of(topic)).all()).get(topic).get(command.get(2)).value();
             }
             case "describe" -> {
                 return describe(name);

@@ -86,6 +86,11 @@ impl Admin {
         Ok(self.ask(&format!("elect {name}"))?.parse()?)
     }
 
+    /// The value of a topic's configuration that is in effect.
+    pub fn config(&mut self, name: &str, key: &str) -> Result<String> {
+        self.ask(&format!("config {name} {key}"))
+    }
+
     /// How a topic stands.
     pub fn describe(&mut self, name: &str) -> Result<Description> {
         let answer = self.ask(&format!("describe {name}"))?;

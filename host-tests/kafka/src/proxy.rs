@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
+use std::mem;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -46,6 +47,8 @@ pub struct Hits {
     pub broken: u32,
     /// Connections that the client ended with such a request.
     pub abandoned: u32,
+    /// The most Produce requests of one connection that the client had no answer to.
+    pub deepest: u32,
     /// Partitions of Produce answers that tell of an error, by its code.
     pub errors: BTreeMap<i16, u32>,
     answered: BTreeMap<(Vec<u8>, i32, i64), u32>,
@@ -63,6 +66,7 @@ impl Hits {
             sum.stalled += hits.stalled;
             sum.broken += hits.broken;
             sum.abandoned += hits.abandoned;
+            sum.deepest = sum.deepest.max(hits.deepest);
             for (code, count) in hits.errors {
                 *sum.errors.entry(code).or_default() += count;
             }
@@ -228,17 +232,23 @@ impl Proxy {
         *lock(&self.stall.armed) = Some(time);
     }
 
-    /// Produce requests that clients have no answer to at this moment, on connections that are
-    /// not about to be cut.
-    pub fn unanswered(&self) -> u32 {
+    /// Connections on which clients have no answer to a Produce request at this moment, and that
+    /// are not about to be cut.
+    pub fn unanswered(&self) -> usize {
         let lines = lock(&self.lines);
         let lines = lines.iter().filter_map(Weak::upgrade);
-        lines.filter(|line| !line.is_over() && !line.is_due()).map(|line| *lock(&line.open)).sum()
+        let lines = lines.filter(|line| !line.is_over() && !line.is_due());
+        lines.filter(|line| *lock(&line.open) > 0).count()
     }
 
     /// What happened so far.
     pub fn hits(&self) -> Hits {
-        lock(&self.hits).clone()
+        let mut hits = lock(&self.hits);
+        // After an hour these are a million, and nobody asks for them.
+        let answered = mem::take(&mut hits.answered);
+        let copy = hits.clone();
+        hits.answered = answered;
+        copy
     }
 }
 
@@ -398,7 +408,16 @@ impl Line {
             let version = i16::from_be_bytes([frame[6], frame[7]]);
             let produce = key == Api::Produce.key();
             lock(&self.asked).push_back(Asked { produce, version });
-            *lock(&self.open) += u32::from(produce);
+            if produce {
+                // One lock after the other: a cut holds both.
+                let deep = {
+                    let mut open = lock(&self.open);
+                    *open += 1;
+                    *open
+                };
+                let mut hits = lock(&self.hits);
+                hits.deepest = hits.deepest.max(deep);
+            }
             if produce && self.is_due() && self.ending == Ending::InsideRequest {
                 let _ = (&self.broker).write_all(self.part(&frame));
                 self.cut(true);
@@ -456,13 +475,14 @@ impl Line {
             if swallowed > 0 {
                 continue;
             }
+            if asked.produce {
+                // Before the client can send the next one for it.
+                let mut open = lock(&self.open);
+                *open = open.saturating_sub(1);
+            }
             if (&self.client).write_all(&frame).is_err() {
                 self.ended(Side::Client);
                 return;
-            }
-            if asked.produce {
-                let mut open = lock(&self.open);
-                *open = open.saturating_sub(1);
             }
         }
     }
