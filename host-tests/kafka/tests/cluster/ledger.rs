@@ -1,9 +1,11 @@
 //! What was said of each record.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use anyhow::{Context, Result, ensure};
 use ottla_tokio::{RecordMetadata, SendError, SendErrorKind};
 
 /// What became of a record.
@@ -19,8 +21,7 @@ pub(crate) enum Fate {
     Unknown,
 }
 
-/// The fates of a topic's records, by partition and by their number in it, which is also their
-/// value.
+/// The fates of a topic's records, by partition and by their number in it.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     state: Mutex<State>,
@@ -34,6 +35,20 @@ struct State {
     refused: BTreeMap<String, u64>,
 }
 
+/// The value of a record, which tells it from any other one.
+pub(crate) fn value(topic: &str, partition: usize, number: usize) -> String {
+    format!("{topic}/{partition}/{number}")
+}
+
+/// The number of a record that was found in a partition, by its value.
+pub(crate) fn number(topic: &str, partition: usize, found: &str) -> Result<usize> {
+    let number = found.rsplit('/').next().unwrap_or_default();
+    let number = number.parse().with_context(|| format!("a value that nobody sent: {found:?}"))?;
+    let sent = value(topic, partition, number);
+    ensure!(sent == found, "{found:?} is in partition {partition} of {topic}");
+    Ok(number)
+}
+
 /// How many records had which fate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Count {
@@ -44,6 +59,17 @@ pub(crate) struct Count {
     pub(crate) somewhere: u64,
     pub(crate) not_written: u64,
     pub(crate) unknown: u64,
+}
+
+impl AddAssign for Count {
+    fn add_assign(&mut self, other: Count) {
+        self.accepted += other.accepted;
+        self.pending += other.pending;
+        self.written += other.written;
+        self.somewhere += other.somewhere;
+        self.not_written += other.not_written;
+        self.unknown += other.unknown;
+    }
 }
 
 impl Ledger {
@@ -112,6 +138,22 @@ impl Ledger {
         self.state().partitions.clone()
     }
 
+    /// Of each partition the first record without an outcome.
+    pub(crate) fn heads(&self) -> Vec<Option<usize>> {
+        let of = |fates: &Vec<Fate>| fates.iter().position(|fate| *fate == Fate::Pending);
+        self.state().partitions.iter().map(of).collect()
+    }
+
+    /// Whether these records have outcomes, as far as there are any.
+    pub(crate) fn are_resolved(&self, heads: &[Option<usize>]) -> bool {
+        let state = self.state();
+        state
+            .partitions
+            .iter()
+            .zip(heads)
+            .all(|(fates, head)| head.is_none_or(|head| fates[head] != Fate::Pending))
+    }
+
     /// How many there are of each.
     pub(crate) fn count(&self) -> Count {
         let mut count = Count::default();
@@ -134,4 +176,31 @@ impl Ledger {
     pub(crate) fn accepted(&self) -> u64 {
         self.state().partitions.iter().map(|fates| fates.len() as u64).sum()
     }
+}
+
+#[test]
+fn a_record_that_is_somewhere_else_is_found() {
+    assert_eq!(number("t", 3, &value("t", 3, 14)).unwrap(), 14);
+    for elsewhere in [value("t", 2, 14), value("u", 3, 14), "t/3/014".into(), "14".into()] {
+        assert!(number("t", 3, &elsewhere).is_err(), "{elsewhere}");
+    }
+}
+
+#[test]
+fn heads_are_the_first_without_an_outcome() {
+    let ledger = Ledger::default();
+    for partition in [0, 0, 1] {
+        ledger.accept(partition);
+    }
+    let set = |partition: usize, number: usize| {
+        ledger.state().partitions[partition][number] = Fate::Written(None);
+    };
+    set(0, 0);
+    let heads = ledger.heads();
+    assert_eq!(heads, [Some(1), Some(0)]);
+    set(0, 1);
+    assert!(!ledger.are_resolved(&heads));
+    set(1, 0);
+    assert!(ledger.are_resolved(&heads));
+    assert_eq!(ledger.heads(), [None, None]);
 }

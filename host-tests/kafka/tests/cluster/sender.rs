@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::ledger::Ledger;
+use crate::ledger::{self, Ledger};
 
 /// An outcome that takes longer than this beyond its time is none.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,6 +38,7 @@ pub(crate) struct Sending {
 
 struct Sender {
     producer: Producer,
+    name: String,
     topic: TopicHandle,
     pace: Pace,
     ledger: Arc<Ledger>,
@@ -65,6 +66,7 @@ impl Sending {
         let (ledger, stop) = (Arc::<Ledger>::default(), Arc::<AtomicBool>::default());
         let sender = Sender {
             producer: producer.clone(),
+            name: topic.to_owned(),
             topic: producer.declare_topic(topic, partitions)?,
             pace,
             ledger: ledger.clone(),
@@ -109,7 +111,7 @@ impl Sender {
 
     async fn send(&mut self, partition: usize) -> Result<()> {
         let number = self.ledger.next(partition);
-        let value = number.to_string();
+        let value = ledger::value(&self.name, partition, number);
         let record = Record::new(&self.topic, &value).partition(i32::try_from(partition)?);
         match self.producer.send(record).await {
             Ok(delivery) => {
