@@ -243,8 +243,7 @@ impl Scene<'_> {
         let name = format!("fleeting-{}", self.figures.recreations);
         self.cluster.admin().create(&name, FLEETING, NODES, &[])?;
         let old = self.cluster.admin().describe(&name)?;
-        let pace =
-            Pace { rounds: 1, pause: Duration::from_millis(5), at_least: 0, may_vanish: true };
+        let pace = Pace { rate: 500, at_least: 0, may_vanish: true };
         let sending = Sending::start(self.runtime, self.producer, &name, FLEETING, pace)?;
         thread::sleep(Duration::from_secs(4));
         self.cluster.admin().delete(&name)?;

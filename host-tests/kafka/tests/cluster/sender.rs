@@ -16,13 +16,15 @@ use crate::ledger::{self, Ledger};
 /// An outcome that takes longer than this beyond its time is none.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A sender that had to wait is behind by so much at the most.
+const BEHIND: Duration = Duration::from_millis(100);
+
 /// How a topic is sent to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
-    /// So many records for each partition, then the pause.
-    pub(crate) rounds: u32,
-    pub(crate) pause: Duration,
-    /// Without a pause, after being told to stop, until so many were accepted.
+    /// So many records a second, one for each partition at a time.
+    pub(crate) rate: u32,
+    /// As fast as can be, after being told to stop, until so many were accepted.
     pub(crate) at_least: u64,
     /// Whether records may be refused because the topic is not there.
     pub(crate) may_vanish: bool,
@@ -87,19 +89,22 @@ impl Sending {
 
 impl Sender {
     async fn run(mut self, mut partitions: usize) -> Result<()> {
+        let mut due = Instant::now();
         loop {
             let stopped = self.stop.load(Ordering::Relaxed);
             if stopped && self.ledger.accepted() >= self.pace.at_least {
                 break;
             }
             partitions = partitions.max(self.producer.partition_count(&self.topic) as usize);
-            for _ in 0..self.pace.rounds {
-                for partition in 0..partitions {
-                    self.send(partition).await?;
-                }
+            for partition in 0..partitions {
+                self.send(partition).await?;
             }
             if !stopped {
-                sleep(self.pace.pause).await;
+                due += Duration::from_secs(partitions as u64) / self.pace.rate;
+                let now = Instant::now();
+                // What the memory was full for is not made up for.
+                due = due.max(now - BEHIND);
+                sleep(due.saturating_duration_since(now)).await;
             }
         }
         for (sent, watcher) in self.watchers {
