@@ -12,6 +12,7 @@ import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.CommonClientConfigs;
 import org.apache.kafka.clients.admin.Admin;
@@ -42,6 +43,9 @@ import org.apache.kafka.common.errors.ElectionNotNeededException;
 final class Administration {
     /** Longer than any answer takes, also while nodes are missing. */
     private static final long PATIENCE_SECONDS = 60;
+
+    /** A description that was asked of a node that stands still may take all of that; the next one asks another. */
+    private static final long STUCK_SECONDS = 5;
 
     private final Admin admin;
 
@@ -140,7 +144,16 @@ final class Administration {
     }
 
     private TopicDescription topic(String name) throws Exception {
-        return await(admin.describeTopics(List.of(name)).allTopicNames()).get(name);
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+        while (true) {
+            try {
+                return await(admin.describeTopics(List.of(name)).allTopicNames(), STUCK_SECONDS).get(name);
+            } catch (TimeoutException stuck) {
+                if (System.nanoTime() > deadline) {
+                    throw stuck;
+                }
+            }
+        }
     }
 
     private static String ids(List<Node> nodes) {
@@ -148,8 +161,12 @@ final class Administration {
     }
 
     private static <T> T await(KafkaFuture<T> future) throws Exception {
+        return await(future, PATIENCE_SECONDS);
+    }
+
+    private static <T> T await(KafkaFuture<T> future, long seconds) throws Exception {
         try {
-            return future.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+            return future.get(seconds, TimeUnit.SECONDS);
         } catch (ExecutionException failure) {
             throw failure.getCause() instanceof Exception cause ? cause : failure;
         }
