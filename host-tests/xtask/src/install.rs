@@ -22,24 +22,22 @@ pub(crate) const JAVA: &[Tool] = &[
     Tool { program: "mvn", package: "maven" },
 ];
 
-/// What building franz-go's kfake takes. Go 1.21 and newer fetch the version that it asks for;
+/// What building franz-go and its kfake takes. Go 1.21 and newer fetch the version that it asks for;
 /// where Debian's is older, its complaint says so.
 pub(crate) const GO: &[Tool] = &[Tool { program: "go", package: "golang-go" }];
 
 /// What running images takes.
 pub(crate) const QEMU: &[Tool] = &[Tool { program: "qemu-system-arm", package: "qemu-system-arm" }];
 
-/// The clients that the development broker is tested with, beside Java's. Go 1.21 and newer fetch
-/// the version that franz-go asks for; where Debian's is older, its complaint says so.
-pub(crate) const CLIENTS: &[Tool] =
-    &[Tool { program: "kcat", package: "kcat" }, Tool { program: "go", package: "golang-go" }];
+/// The client that the development broker is tested with, beside Java's and Go's.
+pub(crate) const KCAT: &[Tool] = &[Tool { program: "kcat", package: "kcat" }];
 
 /// Installs everything the checks need.
 pub(crate) fn everything() -> Result<()> {
     require(JAVA)?;
     require(GO)?;
     require(QEMU)?;
-    require(CLIENTS)?;
+    require(KCAT)?;
     for target in cross::TARGETS {
         cross::Toolchain::for_target(target)?;
     }

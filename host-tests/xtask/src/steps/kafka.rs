@@ -1,4 +1,4 @@
-//! Tests against a real Apache Kafka, and another implementation of its protocol.
+//! Tests against a real Apache Kafka, another implementation of its protocol, and other clients.
 
 use anyhow::Result;
 
@@ -7,9 +7,9 @@ use crate::context::Context;
 use crate::install;
 
 pub(super) fn check(context: &Context) -> Result<()> {
-    install::require(install::CLIENTS)?;
     install::require(install::JAVA)?;
     install::require(install::GO)?;
+    install::require(install::KCAT)?;
     // One test at a time: each has brokers of its own, and they would wait for each other. What
     // they print are seeds, and figures of what the faults hit.
     let arguments = ["--", "--test-threads=1", "--nocapture"];
