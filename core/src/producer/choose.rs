@@ -73,8 +73,9 @@ impl Machine {
         for number in self.pools.partitions.numbers() {
             let partition = PartitionId::from_number(number);
             let slot = &memory.partitions[partition];
-            if slot.topic == topic && led(partition) {
-                let index = slot.index.cast_unsigned();
+            let index = slot.index.cast_unsigned();
+            // Others are of a time when the topic had more.
+            if slot.topic == topic && index < count && led(partition) {
                 let behind = if index < first { count } else { 0 };
                 let distance = index.wrapping_add(behind).wrapping_sub(first);
                 if nearest.is_none_or(|(other, _)| distance < other) {

@@ -5,6 +5,7 @@ use std::vec::Vec;
 
 use super::world::{World, config};
 use crate::config::{Config, Partitioner};
+use crate::memory::Owner;
 use crate::producer::Topic;
 use crate::record::Record;
 use crate::time::Duration;
@@ -16,7 +17,7 @@ fn world(settings: Config, partitions: usize) -> (World, Topic) {
     (world, topic)
 }
 
-fn keyless(world: &mut World, topic: Topic, value: &[u8]) -> i32 {
+fn keyless<O: Owner>(world: &mut World<O>, topic: Topic, value: &[u8]) -> i32 {
     let record = Record::new(value).timestamp(1);
     world.producer.produce(world.now, topic, &record).unwrap().partition
 }
@@ -261,6 +262,23 @@ fn where_few_partitions_fit_those_take_the_records() {
         assert_eq!(world.producer.counters().bumps, 0, "no slot was taken from another");
         assert_eq!(world.metadata_requests.len(), 1);
     }
+}
+
+#[test]
+fn partitions_that_are_gone_are_not_drawn_for_want_of_others() {
+    let settings = Config { batch_size: 1, partitioner: Partitioner::RoundRobin, ..config() };
+    let mut world = World::with(Eight::new(), settings, 100);
+    let topic = world.ready();
+    world.send(topic, 7, "x");
+    let sent = world.take();
+    // The topic was made again with fewer partitions, and they have no leader yet.
+    world.topics.insert("t".into(), std::vec![None; 2]);
+    world.topic_ids.insert("t".into(), 2);
+    world.answer(&sent, &[(100, -1)]);
+    world.pass(500);
+    assert_eq!(world.producer.partition_count(topic), 2);
+    let drawn: Vec<i32> = (0..4).map(|_| keyless(&mut world, topic, b"x")).collect();
+    assert!(drawn.iter().all(|partition| *partition < 2), "{drawn:?}");
 }
 
 crate::fixed! {
