@@ -39,6 +39,8 @@ impl Machine {
         if !self.config.rebootstrap {
             return;
         }
+        // Before the links end: that is no failure to get metadata.
+        self.refresh.began = None;
         self.end_all_links(memory, Reason::Rebootstrap);
         for broker in self.brokers() {
             if memory.brokers[broker].id.is_some() {
@@ -60,7 +62,6 @@ impl Machine {
         self.refresh.restarts = self.refresh.restarts.saturating_add(1);
         self.refresh.retry_at = self.refresh.retry_at.max(self.now.after(pause));
         self.refresh.homeless = PartitionId::NONE;
-        self.refresh.began = None;
         self.refresh.done_at = None;
         self.request_metadata();
     }

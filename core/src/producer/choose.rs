@@ -26,7 +26,7 @@ impl Machine {
         topic: TopicId,
         count: u32,
     ) -> Result<PartitionId, Refused> {
-        let first = self.random.below(count);
+        let first = self.any_place(memory, topic, count);
         let mut loads = [None; SAMPLE];
         for (step, load) in (0..count).zip(&mut loads) {
             *load = self.load(memory, topic, place(first, step, count));
@@ -37,6 +37,28 @@ impl Machine {
             None => self.next_led(memory, topic, first, count).unwrap_or(first),
         };
         self.partition(memory, topic, index.cast_signed())
+    }
+
+    /// Any partition; where the table is full, any that has a slot, if one has.
+    fn any_place(&mut self, memory: &Memory<'_>, topic: TopicId, count: u32) -> u32 {
+        if self.pools.partitions.has_room(&memory.partitions) {
+            return self.random.below(count);
+        }
+        let (mut place, mut slots) = (None, 0_u32);
+        for number in self.pools.partitions.numbers() {
+            let slot = &memory.partitions[PartitionId::from_number(number)];
+            let index = slot.index.cast_unsigned();
+            if slot.topic == topic && index < count {
+                slots = slots.saturating_add(1);
+                if self.random.below(slots) == 0 {
+                    place = Some(index);
+                }
+            }
+        }
+        if slots < count {
+            self.full = Perhaps::Yes(Full::Partitions);
+        }
+        place.unwrap_or_else(|| self.random.below(count))
     }
 
     /// The next partition in turn that has a leader; if none has, the next one.
@@ -68,20 +90,25 @@ impl Machine {
                 known.is_none() || led(known)
             });
         }
-        self.full = Perhaps::Yes(Full::Partitions);
         let mut nearest = None;
+        let mut slots = 0_u32;
         for number in self.pools.partitions.numbers() {
             let partition = PartitionId::from_number(number);
             let slot = &memory.partitions[partition];
             let index = slot.index.cast_unsigned();
             // Others are of a time when the topic had more.
-            if slot.topic == topic && index < count && led(partition) {
+            if slot.topic == topic && index < count {
+                slots = slots.saturating_add(1);
                 let behind = if index < first { count } else { 0 };
                 let distance = index.wrapping_add(behind).wrapping_sub(first);
-                if nearest.is_none_or(|(other, _)| distance < other) {
-                    nearest = Some((distance, index));
+                let order = (!led(partition), distance);
+                if nearest.is_none_or(|(other, _)| order < other) {
+                    nearest = Some((order, index));
                 }
             }
+        }
+        if slots < count {
+            self.full = Perhaps::Yes(Full::Partitions);
         }
         nearest.map(|(_, index)| index)
     }

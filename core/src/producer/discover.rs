@@ -37,6 +37,9 @@ impl Machine {
 
     /// R14: age counts when something is sent.
     pub(super) fn check_metadata_age(&mut self) {
+        if self.refresh.in_flight && self.refresh.asked_full {
+            return;
+        }
         let age = self.config.metadata_max_age;
         if self.refresh.done_at.is_none_or(|done| done.after(age) <= self.now) {
             self.request_metadata();
@@ -49,6 +52,12 @@ impl Machine {
         let refresh = due(self.refresh.needed, self.refresh.in_flight, self.refresh.retry_at);
         let acquire = due(self.acquire.needed, self.acquire.in_flight, self.acquire.retry_at);
         if refresh {
+            // Longer than an attempt takes, nobody waited: the time counts anew.
+            let longest = self.config.request_timeout.max(self.config.connection_setup_timeout_max);
+            if self.refresh.tried_at.after(longest).after(longest) <= self.now {
+                self.refresh.began = None;
+            }
+            self.refresh.tried_at = self.now;
             self.refresh.began.get_or_insert(self.now);
         }
         let refresh = refresh && self.make_room_for_leader(memory);
@@ -320,16 +329,27 @@ impl Machine {
     fn topic_item(&mut self, memory: &mut Memory<'_>, error: ErrorCode, name: &[u8], id: [u8; 16]) {
         let topic = memory.find_topic(name);
         self.refresh.topic = TopicId::NONE;
-        self.refresh.recreated = false;
         if topic.is_none() {
             return;
         }
         let slot = &mut memory.topics[topic];
         if error.is_success() {
             self.refresh.topic = topic;
+            let known = slot.id;
             if id != NO_ID {
-                self.refresh.recreated = slot.id != NO_ID && slot.id != id;
                 slot.id = id;
+            }
+            if known != NO_ID && known != id {
+                // R11: a new topic id. Sequences go on; what was proven does not. At once, for the
+                // answer may break off here, or tell of fewer partitions. Who tells no id may be
+                // of another cluster, if the producer has begun again.
+                for number in self.pools.partitions.numbers() {
+                    let slot = &mut memory.partitions[PartitionId::from_number(number)];
+                    if slot.topic == topic && (id != NO_ID || slot.leader.is_none()) {
+                        slot.leader_epoch = None;
+                        slot.sequences.doubt();
+                    }
+                }
             }
         } else if error.is_retriable() {
             // Being made, or without a leader: what is known stays. R11.
@@ -381,12 +401,6 @@ impl Machine {
                 return;
             }
             partition = self.add_partition(memory, topic, index);
-        }
-        if self.refresh.recreated {
-            // R11: a new topic id. Sequences go on; what was proven does not.
-            let slot = &mut memory.partitions[partition];
-            slot.leader_epoch = None;
-            slot.sequences.doubt();
         }
         let gone = leader.is_none() || !error.is_success() && error.needs_refresh();
         self.set_leader(memory, partition, if gone { None } else { leader }, epoch);
@@ -479,8 +493,11 @@ impl Machine {
         if self.refresh.asked_full || self.refresh.done_at.is_none() {
             self.refresh.done_at = Some(self.now);
         }
-        if self.any_topic(memory, |slot| slot.wanted) {
-            // Named since it was asked for.
+        let is_news = |slot: &TopicSlot| {
+            slot.wanted && !slot.asked && !matches!(slot.state, TopicState::Failed(_))
+        };
+        if self.any_topic(memory, is_news) {
+            // Named since it was asked for; others that are wanted wait as after any answer.
             self.request_news();
         }
         if self.refresh.error == ErrorCode::REBOOTSTRAP_REQUIRED {

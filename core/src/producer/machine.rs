@@ -39,9 +39,8 @@ pub(super) struct Refresh {
     pub(super) retry_at: Instant,
     pub(super) failures: u8,
     pub(super) done_at: Option<Instant>,
-    /// The topic whose partitions are being read, and whether its id is another than before.
+    /// The topic whose partitions are being read.
     pub(super) topic: TopicId,
-    pub(super) recreated: bool,
     /// Something that is waited for was not in the answer.
     pub(super) incomplete: bool,
     /// The answer told something that was not known.
@@ -50,6 +49,8 @@ pub(super) struct Refresh {
     pub(super) error: ErrorCode,
     /// Since when it is tried for in vain, without a pause. KIP-1102.
     pub(super) began: Option<Instant>,
+    /// When it was tried for last.
+    pub(super) tried_at: Instant,
     /// The producer is to begin again; and how often it did since something was written.
     pub(super) astray: bool,
     pub(super) restarts: u8,
@@ -69,11 +70,11 @@ impl Refresh {
         failures: 0,
         done_at: None,
         topic: TopicId::NONE,
-        recreated: false,
         incomplete: false,
         news: false,
         error: ErrorCode::NONE,
         began: None,
+        tried_at: Instant::ZERO,
         astray: false,
         restarts: 0,
         homeless: PartitionId::NONE,

@@ -276,10 +276,6 @@ impl Machine {
                 memory.batches[previous].live_next = following;
             } else {
                 self.live_first = following;
-                if following.is_none() {
-                    // Nobody waits for metadata any more.
-                    self.refresh.began = None;
-                }
             }
             if following.is_some() {
                 memory.batches[following].live_previous = previous;

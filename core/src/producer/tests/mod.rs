@@ -4,6 +4,7 @@ mod basics;
 mod codes;
 mod connections;
 mod discard;
+mod discovery;
 mod links;
 mod outcomes;
 mod regressions;

@@ -102,6 +102,8 @@ pub(super) struct World<O = Growable> {
     pub(super) trusting: bool,
     /// Answers come in pieces of so many bytes; 0: whole.
     pub(super) chunk: usize,
+    /// The next answer about metadata ends after so many bytes, and with it the connection.
+    pub(super) cut: Option<usize>,
 }
 
 /// Settings without pauses that tests do not look at.
@@ -146,6 +148,7 @@ impl<O: Owner> World<O> {
             hold_output: false,
             trusting: false,
             chunk: 0,
+            cut: None,
         }
     }
 
@@ -242,7 +245,7 @@ impl<O: Owner> World<O> {
         self.run();
     }
 
-    fn step_links(&mut self) -> bool {
+    pub(super) fn step_links(&mut self) -> bool {
         let mut busy = false;
         loop {
             let (link, address) = match self.producer.poll_link() {
@@ -267,7 +270,7 @@ impl<O: Owner> World<O> {
         }
     }
 
-    fn step_output(&mut self) -> bool {
+    pub(super) fn step_output(&mut self) -> bool {
         let mut busy = false;
         for index in 0..self.connections.len() {
             let link = self.connections[index].link;
@@ -349,6 +352,12 @@ impl<O: Owner> World<O> {
                 let mut out = Vec::new();
                 metadata.write(version, &mut out);
                 let frame = answer(api, version, header.correlation, |to| to.extend(&out));
+                if let Some(cut) = self.cut.take() {
+                    let cut = cut.min(frame.len());
+                    feed(&mut self.producer, self.now, self.chunk, link, &frame[..cut]);
+                    self.disconnect(link);
+                    return;
+                }
                 feed(&mut self.producer, self.now, self.chunk, link, &frame);
             }
             Api::InitProducerId => {
