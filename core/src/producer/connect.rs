@@ -214,11 +214,24 @@ impl Machine {
     }
 
     /// Lets the link that has had its turn first make way, if its turn is over.
-    pub(super) fn yield_longest(&self, memory: &mut Memory<'_>) {
+    pub(super) fn yield_longest(&mut self, memory: &mut Memory<'_>) {
         if let Some((over, link)) = self.longest_turn(memory)
             && over <= self.now
         {
             memory.links[link].yielding = true;
+            self.yields = true;
+        }
+    }
+
+    /// Who makes way for nobody, as another link came free before, is used again.
+    pub(super) fn stop_yielding(&mut self, memory: &mut Memory<'_>) {
+        if self.wanted == 0 && self.missing_leader(memory).is_none() {
+            self.yields = false;
+            for link in self.open_links() {
+                if self.is_open(memory, link) {
+                    memory.links[link].yielding = false;
+                }
+            }
         }
     }
 

@@ -223,7 +223,7 @@ impl Machine {
     }
 
     /// The leader that is waited for, while its address is not known.
-    fn missing_leader(&self, memory: &Memory<'_>) -> Option<i32> {
+    pub(super) fn missing_leader(&self, memory: &Memory<'_>) -> Option<i32> {
         let leader = memory.partitions[self.refresh.homeless].leader;
         leader.filter(|id| self.find_broker(memory, *id).is_none())
     }
@@ -343,22 +343,32 @@ impl Machine {
                 // R11: a new topic id. Sequences go on; what was proven does not. At once, for the
                 // answer may break off here, or tell of fewer partitions. Who tells no id may be
                 // of another cluster, if the producer has begun again.
-                for number in self.pools.partitions.numbers() {
-                    let slot = &mut memory.partitions[PartitionId::from_number(number)];
-                    if slot.topic == topic && (id != NO_ID || slot.leader.is_none()) {
-                        slot.leader_epoch = None;
-                        slot.sequences.doubt();
-                    }
-                }
+                self.forget_epochs(memory, topic, id != NO_ID);
             }
         } else if error.is_retriable() {
-            // Being made, or without a leader: what is known stays. R11.
+            // Being made, or without a leader: what is known stays. R11. But where topics have no
+            // ids, one that is gone may come back as another.
+            let gone = error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION && slot.id == NO_ID;
             let waited_for = slot.awaited || self.live_first.is_some();
             self.refresh.incomplete |= matches!(slot.state, TopicState::Unknown) && waited_for;
+            if gone {
+                self.forget_epochs(memory, topic, true);
+            }
         } else {
             slot.state = TopicState::Failed(error);
             if slot.awaited {
                 self.topic_events = self.topic_events.saturating_add(1);
+            }
+        }
+    }
+
+    /// The epochs of a topic's leaders begin again; `all`, or only where none is known.
+    fn forget_epochs(&self, memory: &mut Memory<'_>, topic: TopicId, all: bool) {
+        for number in self.pools.partitions.numbers() {
+            let slot = &mut memory.partitions[PartitionId::from_number(number)];
+            if slot.topic == topic && (all || slot.leader.is_none()) {
+                slot.leader_epoch = None;
+                slot.sequences.doubt();
             }
         }
     }

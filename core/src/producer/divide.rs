@@ -57,6 +57,12 @@ impl Machine {
         slot.attempts = 0;
         slot.set(mark::TORN);
         let partition = slot.partition;
+        if let Some(code) = self.fatal {
+            slot.set(mark::ANSWERED);
+            slot.failure = Perhaps::Yes(Cause::Code(code));
+            self.advance(memory, partition);
+            return;
+        }
         let entry = &mut memory.partitions[partition];
         entry.cursor = batch;
         self.evaluate(memory, partition);

@@ -140,8 +140,9 @@ pub(crate) struct Machine {
     /// When the next address may be tried while none answers; and the one tried last.
     pub(super) contact_at: Instant,
     pub(super) contact_last: BrokerId,
-    /// Brokers that want a link.
+    /// Brokers that want a link; and whether another one's link makes way.
     pub(super) wanted: u32,
+    pub(super) yields: bool,
     /// What `poll_timeout` said last.
     pub(super) armed: Option<Instant>,
     pub(super) gathering: u32,
@@ -184,6 +185,7 @@ impl Machine {
         contact_at: Instant::ZERO,
         contact_last: BrokerId::NONE,
         wanted: 0,
+        yields: false,
         armed: None,
         gathering: 0,
         scratch: [0; SCRATCH],
@@ -280,6 +282,9 @@ impl Machine {
         }
         if self.wanted > 0 {
             self.connect_wanted(memory);
+        }
+        if self.yields {
+            self.stop_yielding(memory);
         }
     }
 

@@ -59,6 +59,10 @@ impl Machine {
         batch: BatchId,
     ) -> bool {
         let slot = &memory.partitions[partition];
+        if memory.batches[batch].has(mark::TORN) && (slot.in_flight > 0 || slot.first != batch) {
+            // A part goes alone, as the head: what is behind it would overtake its rest.
+            return false;
+        }
         let window = slot.sequences.window(self.now);
         if !self.config.idempotence {
             return slot.in_flight < if self.config.ordered { 1 } else { WINDOW };

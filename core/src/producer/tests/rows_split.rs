@@ -268,6 +268,75 @@ fn regression_what_is_behind_a_rest_that_is_given_up_is_told() {
 }
 
 #[test]
+fn regression_parts_of_several_batches_go_one_after_another() {
+    for idempotence in [true, false] {
+        let config = Config { idempotence, ..lingering() };
+        let mut world = World::new(config, 1);
+        let topic = world.warm_after_linger();
+        for batch in 0..3 {
+            for value in 0..4 {
+                world.send(topic, 0, &std::format!("{batch}{value}"));
+            }
+            world.producer.flush(world.now);
+        }
+        let sent = world.take_all();
+        assert_eq!(sent.len(), 3, "all on their way");
+        for request in &sent {
+            world.answer(request, &[TOO_LARGE]);
+        }
+        let mut log = Vec::new();
+        while log.len() < 12 {
+            world.back_off();
+            let parts = world.take_all();
+            assert!(!parts.is_empty() && parts.len() <= 2, "the end of one, the start of none");
+            for part in parts {
+                let values = &part.only().values;
+                if values.len() > 1 {
+                    world.answer(&part, &[TOO_LARGE]);
+                } else {
+                    log.extend(values.clone());
+                    world.acknowledge(&part, log.len() as i64);
+                }
+            }
+        }
+        let mut sorted = log.clone();
+        sorted.sort();
+        assert_eq!(log, sorted, "idempotent: {idempotence}");
+        assert_eq!(world.outcomes().len(), 12);
+        assert_eq!(world.producer.counters().bumps, 0);
+    }
+}
+
+#[test]
+fn regression_nothing_of_a_divided_batch_goes_out_after_a_fatal_answer() {
+    let mut world = World::new(lingering(), 2);
+    let topic = world.warm_after_linger();
+    for value in 0..4 {
+        world.send(topic, 0, &std::format!("{value}"));
+    }
+    world.send(topic, 1, "neighbour");
+    world.producer.flush(world.now);
+    let sent = world.take();
+    assert_eq!(sent.batches.len(), 2);
+    let results: Vec<_> =
+        sent.batches.iter().map(|b| if b.partition == 0 { TOO_LARGE } else { (0, 0) }).collect();
+    world.answer(&sent, &results);
+    let part = world.take();
+    world.answer_with(&part, &[(0, 1)], |_, _| {});
+    // Before the part's event is taken, a neighbour's answer is fatal.
+    world.producer.machine.fatal = Some(ErrorCode(53));
+    let mut records = 0;
+    while let Some(event) = world.producer.poll_event() {
+        records += if let Event::Delivered(delivery) = event { delivery.count } else { 0 };
+        assert!(world.producer.output(part.link).is_none(), "the rest");
+    }
+    world.back_off();
+    assert!(world.take_all().is_empty());
+    records += world.outcomes().iter().map(|outcome| outcome.2).sum::<u32>();
+    assert_eq!(records, 5, "the neighbour's among them");
+}
+
+#[test]
 fn regression_a_part_that_expires_before_it_is_lent_goes_out_as_it_was() {
     let config = Config { delivery_timeout: Duration::from_secs(40), ..lingering() };
     let (mut world, _, sent) = on_its_way(config, 8);
