@@ -16,7 +16,7 @@ mod slots;
 
 pub use input::Receive;
 pub(crate) use input::{Body, Matching, ReceiveStage};
-pub(crate) use output::{Cursor, Part, Pieces, SCRATCH, Source};
+pub(crate) use output::{Cursor, Part, Pieces, SCRATCH, Source, topic_of};
 pub use slots::{Link, LinkId, LinkSlot, RequestId, RequestSlot};
 pub(crate) use slots::{LinkState, NO_VERSION, Negotiation};
 

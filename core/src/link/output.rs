@@ -94,8 +94,8 @@ fn next_asked(memory: &Memory<'_>, number: u32) -> u32 {
 }
 
 /// The topic of a batch.
-fn topic_of(memory: &Memory<'_>, batch: u32) -> TopicId {
-    memory.partitions[memory.batches[BatchId::from_number(batch)].partition].topic
+pub(crate) fn topic_of(memory: &Memory<'_>, batch: BatchId) -> TopicId {
+    memory.partitions[memory.batches[batch].partition].topic
 }
 
 impl Pieces {
@@ -104,8 +104,9 @@ impl Pieces {
         if memory.requests[cursor.request].api == Api::Metadata {
             return TopicId::from_number(cursor.item);
         }
-        let topic = topic_of(memory, cursor.item);
-        let same = cursor.previous != 0 && topic_of(memory, cursor.previous) == topic;
+        let topic = topic_of(memory, cursor.batch());
+        let previous = BatchId::from_number(cursor.previous);
+        let same = previous.is_some() && topic_of(memory, previous) == topic;
         if same { TopicId::NONE } else { topic }
     }
 
@@ -165,11 +166,11 @@ impl Pieces {
             Part::Envelope => self.envelope(memory, cursor, version, &mut out),
             Part::Partition => {
                 let mut count = 0_u32;
-                let mut number = cursor.item;
-                let topic = topic_of(memory, number);
-                while number != 0 && topic_of(memory, number) == topic {
+                let mut batch = cursor.batch();
+                let topic = topic_of(memory, batch);
+                while batch.is_some() && topic_of(memory, batch) == topic {
                     count = count.saturating_add(1);
-                    number = memory.batches[BatchId::from_number(number)].in_request.number();
+                    batch = memory.batches[batch].in_request;
                 }
                 produce::request_topic_end(&mut out, version, count);
                 Self::partition(memory, cursor, version, &mut out);

@@ -126,18 +126,12 @@ impl Answer {
                     };
                 }
                 Stage::TextLength => {
-                    let length =
-                        need!(input.atom(move |bytes| parse::string_length(bytes, flexible))?);
-                    self.text = input.check_count(length.unwrap_or(0), 1)?;
+                    self.text = need!(input.text_length(flexible)?).unwrap_or(0);
                     self.stage = Stage::Text;
                 }
                 Stage::Text if self.text == 0 => self.stage = Stage::TopicTags,
                 Stage::Text => {
-                    let chunk = input.text(self.text);
-                    if chunk.is_empty() {
-                        return Ok(Step::More);
-                    }
-                    self.text = self.text.saturating_sub(chunk.len() as u32);
+                    let chunk = need!(input.text(&mut self.text));
                     return Ok(Step::Item(Item::Text(chunk)));
                 }
                 Stage::TopicTags => {

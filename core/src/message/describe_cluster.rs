@@ -106,11 +106,7 @@ impl Answer {
                 }
                 Stage::Text if self.text == 0 => self.stage = Stage::Kind,
                 Stage::Text => {
-                    let chunk = input.text(self.text);
-                    if chunk.is_empty() {
-                        return Ok(Step::More);
-                    }
-                    self.text = self.text.saturating_sub(chunk.len() as u32);
+                    let chunk = need!(input.text(&mut self.text));
                     return Ok(Step::Item(Item::Text(chunk)));
                 }
                 Stage::Kind => {

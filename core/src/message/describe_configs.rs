@@ -158,18 +158,12 @@ impl Answer {
                     return Ok(Step::Item(Item::Error(ErrorCode(code))));
                 }
                 Stage::TextLength => {
-                    let length =
-                        need!(input.atom(move |bytes| parse::string_length(bytes, flexible))?);
-                    self.text = input.check_count(length.unwrap_or(0), 1)?;
+                    self.text = need!(input.text_length(flexible)?).unwrap_or(0);
                     self.stage = Stage::Text;
                 }
                 Stage::Text if self.text == 0 => self.stage = Stage::Resource,
                 Stage::Text => {
-                    let chunk = input.text(self.text);
-                    if chunk.is_empty() {
-                        return Ok(Step::More);
-                    }
-                    self.text = self.text.saturating_sub(chunk.len() as u32);
+                    let chunk = need!(input.text(&mut self.text));
                     return Ok(Step::Item(Item::Text(chunk)));
                 }
                 Stage::Resource => {
@@ -202,19 +196,14 @@ impl Answer {
                     };
                 }
                 Stage::ValueLength => {
-                    let length =
-                        need!(input.atom(move |bytes| parse::string_length(bytes, flexible))?);
+                    let length = need!(input.text_length(flexible)?);
                     self.has_value = length.is_some();
-                    self.text = input.check_count(length.unwrap_or(0), 1)?;
+                    self.text = length.unwrap_or(0);
                     self.stage = Stage::Value;
                 }
                 Stage::Value if self.text == 0 => self.stage = Stage::About,
                 Stage::Value => {
-                    let chunk = input.text(self.text);
-                    if chunk.is_empty() {
-                        return Ok(Step::More);
-                    }
-                    self.text = self.text.saturating_sub(chunk.len() as u32);
+                    let chunk = need!(input.text(&mut self.text));
                     return Ok(Step::Item(Item::Value(chunk)));
                 }
                 Stage::About => {

@@ -207,16 +207,12 @@ impl Answer {
                     return Ok(Step::Item(Item::Record(index)));
                 }
                 Stage::RecordTextLength => {
-                    self.text = need!(text_length(input, flexible)?);
+                    self.text = need!(input.text_length(flexible)?).unwrap_or(0);
                     self.stage = Stage::RecordText;
                 }
                 Stage::RecordText if self.text == 0 => self.stage = Stage::RecordTags,
                 Stage::RecordText => {
-                    let chunk = input.text(self.text);
-                    if chunk.is_empty() {
-                        return Ok(Step::More);
-                    }
-                    self.text = self.text.saturating_sub(chunk.len() as u32);
+                    let chunk = need!(input.text(&mut self.text));
                     return Ok(Step::Item(Item::RecordText(chunk)));
                 }
                 Stage::RecordTags => {
@@ -226,16 +222,12 @@ impl Answer {
                     self.stage = Stage::Record;
                 }
                 Stage::TextLength => {
-                    self.text = need!(text_length(input, flexible)?);
+                    self.text = need!(input.text_length(flexible)?).unwrap_or(0);
                     self.stage = Stage::Text;
                 }
                 Stage::Text if self.text == 0 => self.stage = Stage::PartitionTags,
                 Stage::Text => {
-                    let chunk = input.text(self.text);
-                    if chunk.is_empty() {
-                        return Ok(Step::More);
-                    }
-                    self.text = self.text.saturating_sub(chunk.len() as u32);
+                    let chunk = need!(input.text(&mut self.text));
                     return Ok(Step::Item(Item::Text(chunk)));
                 }
                 Stage::PartitionTags if !flexible => self.stage = Stage::Partition,
@@ -329,20 +321,13 @@ fn topic(bytes: &[u8], version: i16) -> parse::Parsed<'_, &[u8]> {
     }
 }
 
-fn text_length(input: &mut Input<'_>, flexible: bool) -> Result<Option<u32>, Fault> {
-    match input.atom(move |bytes| parse::string_length(bytes, flexible))? {
-        Some(length) => input.check_count(length.unwrap_or(0), 1).map(Some),
-        None => Ok(None),
-    }
-}
-
 /// The broker's direction.
 #[cfg(any(test, feature = "broker"))]
 pub mod broker {
     use alloc::string::String;
     use alloc::vec::Vec;
 
-    use super::super::broker::{array, tags, whole};
+    use super::super::broker::{array, list, tags, whole};
     use super::{Api, BY_ID, PartitionAnswer};
     use crate::error::Fault;
     use crate::wire::parse::{self, Parsed};
@@ -415,8 +400,7 @@ pub mod broker {
                 };
                 Ok((rest, RequestTopic { name, partitions }))
             };
-            let (rest, topics) = array(rest, flexible, topic)?;
-            let Some(topics) = topics else { return parse::fail(Fault::UnexpectedNull) };
+            let (rest, topics) = list(rest, flexible, topic)?;
             let (rest, ()) = tags(rest, flexible)?;
             Ok((rest, Self { transactional_id, acks, timeout_ms, topics }))
         }

@@ -6,7 +6,7 @@ use super::resolve::End;
 use super::slots::{BatchId, mark};
 use crate::error::Fault;
 use crate::link::{
-    Body, Link, LinkId, LinkState, Matching, Reason, Receive, ReceiveStage, RequestId,
+    Body, Link, LinkId, LinkState, Matching, Reason, Receive, ReceiveStage, RequestId, topic_of,
 };
 use crate::memory::{Memory, Perhaps, TopicId};
 use crate::message::{Api, ErrorCode, Step, api_versions, produce};
@@ -315,15 +315,14 @@ impl Machine {
         if memory.requests[request].version < produce::BY_ID {
             return memory.find_topic(name);
         }
-        let topic_of = |batch: BatchId| memory.partitions[memory.batches[batch].partition].topic;
         let mut batch = matching.next;
-        if batch.is_none() || memory.topics[topic_of(batch)].id != name {
+        if batch.is_none() || memory.topics[topic_of(memory, batch)].id != name {
             batch = memory.requests[request].batches;
-            while batch.is_some() && memory.topics[topic_of(batch)].id != name {
+            while batch.is_some() && memory.topics[topic_of(memory, batch)].id != name {
                 batch = memory.batches[batch].in_request;
             }
         }
-        topic_of(batch)
+        topic_of(memory, batch)
     }
 
     /// The batch of a request that went to this partition. Brokers answer in the order of the

@@ -5,7 +5,7 @@ use super::slots::{BatchId, BatchState, mark};
 use crate::cluster::{NO_ID, flag};
 use crate::config::Acks;
 use crate::identity::WINDOW;
-use crate::link::{Cursor, Link, LinkId, LinkState, NO_VERSION, Part, RequestId, Source};
+use crate::link::{Cursor, Link, LinkId, LinkState, NO_VERSION, Part, RequestId, Source, topic_of};
 use crate::memory::{Memory, PartitionId, Perhaps};
 use crate::message::{Api, produce};
 use crate::record::{builder, layout};
@@ -194,9 +194,7 @@ impl Machine {
                 continue;
             }
             if !self.make_part(memory, batch) {
-                // A writer still holds its bytes: another moment.
-                self.unready(memory, partition);
-                self.timers.set(memory, partition, self.now.after(Duration::from_millis(1)));
+                self.wait_for_writer(memory, partition);
                 continue;
             }
             let length = memory.batches[batch].length;
@@ -204,15 +202,13 @@ impl Machine {
                 break;
             }
             room = room.saturating_sub(length);
-            self.unready(memory, partition);
             if !self.assign(memory, partition, batch) {
-                // A writer still holds its bytes: another moment.
-                let soon = self.now.after(Duration::from_millis(1));
-                self.timers.set(memory, partition, soon);
+                self.wait_for_writer(memory, partition);
                 continue;
             }
+            self.unready(memory, partition);
             self.attach(memory, request, partition, batch, &mut last);
-            if memory.topics[memory.partitions[partition].topic].id == NO_ID {
+            if memory.topics[topic_of(memory, batch)].id == NO_ID {
                 // Its id was told by no broker yet: old ones, of a cluster that is being
                 // upgraded, have none.
                 version = version.min(produce::BY_ID - 1);
@@ -234,6 +230,12 @@ impl Machine {
         memory.brokers[broker].served_at = self.now;
         self.counters.requests = self.counters.requests.wrapping_add(1);
         true
+    }
+
+    /// A writer still holds a batch's bytes: another moment.
+    fn wait_for_writer(&mut self, memory: &mut Memory<'_>, partition: PartitionId) {
+        self.unready(memory, partition);
+        self.timers.set(memory, partition, self.now.after(Duration::from_millis(1)));
     }
 
     /// Gives a batch its identity and sequence, if it has none. False if its bytes cannot be

@@ -214,13 +214,31 @@ impl<'a> Input<'a> {
         self.frame.skip == 0
     }
 
-    /// The next bytes of a text of which `left` bytes are still to come, as many as are at hand.
-    /// Empty: more bytes are needed.
-    pub fn text(&mut self, left: u32) -> &'a [u8] {
+    /// Reads the length of a nullable string: `Some(None)` is null. `None`: more bytes are needed.
+    ///
+    /// # Errors
+    /// As [`Input::atom`] and [`Input::check_count`].
+    pub fn text_length(&mut self, flexible: bool) -> Result<Option<Option<u32>>, Fault> {
+        match self.atom(move |bytes| parse::string_length(bytes, flexible))? {
+            Some(length) => {
+                self.check_count(length.unwrap_or(0), 1)?;
+                Ok(Some(length))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The next bytes of a text of which `left` bytes are still to come, as many as are at hand;
+    /// they are taken off `left`. `None`: more bytes are needed.
+    pub fn text(&mut self, left: &mut u32) -> Option<&'a [u8]> {
         let bytes = self.bytes;
-        let chunk = bytes.get(..left as usize).unwrap_or(bytes);
+        let chunk = bytes.get(..*left as usize).unwrap_or(bytes);
+        if chunk.is_empty() {
+            return None;
+        }
         self.advance(chunk.len());
-        chunk
+        *left = left.saturating_sub(chunk.len() as u32);
+        Some(chunk)
     }
 
     /// Checks a count or a length that was read: each element takes at least `smallest` bytes.

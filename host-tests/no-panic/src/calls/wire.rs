@@ -53,7 +53,8 @@ fn input() {
     let _ = opaque(input.atom(parse::int64));
     let _ = opaque(input.atom(|bytes| parse::string(bytes, flexible)));
     let _ = opaque(input.skip(opaque(0)));
-    opaque(input.text(opaque(0)));
+    let _ = opaque(input.text(&mut opaque(0)));
+    let _ = opaque(input.text_length(flexible));
     let _ = opaque(input.check_count(opaque(0), opaque(0)));
     let _ = opaque(input.array(opaque(0), flexible));
     let _ = opaque(input.tag());
