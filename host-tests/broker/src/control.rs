@@ -93,6 +93,53 @@ impl Cluster {
         self.elect(now, topic, index, node, true)
     }
 
+    /// As [`Cluster::move_leader`] within the leader epoch, as old Kafkas without fencing show it.
+    /// Only a replica that has exactly what the leader has can do that: within an epoch logs
+    /// never differ.
+    ///
+    /// # Errors
+    /// Why that is not possible.
+    pub fn move_leader_in_epoch(&mut self, now: u64, topic: &str, index: i32, node: i32) -> Done {
+        self.change(now, topic, index, |partition, live| {
+            let end = partition.end();
+            let replica = partition.replica(node).ok_or(Impossible::NotAReplica)?;
+            if !replica.serves(live) {
+                return Err(Impossible::NotServing);
+            }
+            if partition.leading().is_none() {
+                return Err(Impossible::NoLeader);
+            }
+            if !partition.replicas.iter().all(|replica| replica.log.end() == end) {
+                return Err(Impossible::NotInSync);
+            }
+            partition.leader = Some(node);
+            Ok(())
+        })
+    }
+
+    /// Gives a topic more partitions, on the nodes of its first one.
+    ///
+    /// # Errors
+    /// There is no such topic.
+    pub fn add_partitions(&mut self, now: u64, topic: &str, count: usize) -> Done {
+        self.tick(now);
+        let id = self.topic_id(topic).ok_or(Impossible::NoSuchTopic)?;
+        let first = self.topics.partition(id, 0).ok_or(Impossible::NoSuchPartition)?;
+        let nodes: Vec<i32> = first.replicas.iter().map(|replica| replica.node).collect();
+        let live = self.live().clone();
+        let topics = self.topics.iter_mut().filter(|topic| topic.id == id);
+        for topic in topics {
+            let turns = topic.partitions.len()..topic.partitions.len().saturating_add(count);
+            topic.partitions.extend(turns.map(|turn| {
+                let mut nodes = nodes.clone();
+                let by = turn % nodes.len().max(1);
+                nodes.rotate_left(by);
+                Partition::new(&nodes, &live)
+            }));
+        }
+        Ok(())
+    }
+
     fn elect(&mut self, now: u64, topic: &str, index: i32, node: i32, unclean: bool) -> Done {
         self.change(now, topic, index, |partition, live| {
             let replica = partition.replica(node).ok_or(Impossible::NotAReplica)?;

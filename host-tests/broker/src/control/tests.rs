@@ -258,3 +258,27 @@ fn a_node_is_upgraded_and_its_connections_end() {
     assert!(highest > client.api_versions(0, |_| {}).len(), "each lists its own");
     assert_eq!(client.cluster.set_profile(0, 3, Profile::V4_1), Err(Impossible::NoSuchNode));
 }
+
+#[test]
+fn a_leader_moves_within_its_epoch_only_where_logs_are_the_same() {
+    let mut client = replicated(Replication::Manual);
+    client.send(&produce_request(12, -1, 1_000, &[(0, &batch(0, 0, 1))]));
+    let moved = client.cluster.move_leader_in_epoch(0, "t", 0, 2);
+    assert_eq!(moved, Err(Impossible::NotInSync));
+    client.cluster.replicate_all(0);
+    client.cluster.move_leader_in_epoch(0, "t", 0, 2).unwrap();
+    let leader = (client.cluster.leader("t", 0), client.cluster.leader_epoch("t", 0));
+    assert_eq!(leader, (Some(2), Some(0)));
+    client.reconnect(2);
+    assert_eq!(client.produce_one(&batch(0, 0, 1)), (0, 0), "the state was replicated");
+}
+
+#[test]
+fn a_topic_gets_more_partitions_on_its_nodes() {
+    let mut client = replicated(Replication::Instant);
+    client.cluster.add_partitions(0, "t", 2).unwrap();
+    assert_eq!(client.cluster.partition_count("t"), 3);
+    let leaders = [0, 1, 2].map(|index| client.cluster.leader("t", index));
+    assert_eq!(leaders, [Some(1), Some(2), Some(3)]);
+    assert_eq!(client.cluster.add_partitions(0, "u", 1), Err(Impossible::NoSuchTopic));
+}
