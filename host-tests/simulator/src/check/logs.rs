@@ -1,0 +1,178 @@
+//! I1 to I4: what logs hold, against what applications were told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ottla::Acks;
+
+use super::Verdict;
+use crate::ledger::{Fate, Ledger};
+
+/// The committed log of a partition of a topic, as long as the topic had one id.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct LogCopy {
+    pub(crate) topic: u32,
+    pub(crate) partition: i32,
+    /// Offsets and numbers of records.
+    pub(crate) records: Vec<(i64, u32)>,
+}
+
+/// I1: with `acks=all`, written is in a log, and where it was said to be.
+pub(crate) fn written(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
+    let mut places = BTreeSet::new();
+    let mut present = BTreeSet::new();
+    for log in logs {
+        for (offset, id) in &log.records {
+            places.insert((*id, *offset));
+            present.insert(*id);
+        }
+    }
+    for (id, entry) in (0..).zip(&ledger.entries) {
+        if ledger.processes[entry.producer as usize].acks != Acks::All {
+            continue;
+        }
+        let Fate::Written(told) = entry.fate else { continue };
+        let (topic, partition) = (entry.topic, entry.partition);
+        match told {
+            _ if !present.contains(&id) => {
+                return Err(format!("{id} is written by {told:?}, not in {topic}/{partition}"));
+            }
+            Some(offset) if !places.contains(&(id, offset)) => {
+                return Err(format!("{id} is not at {offset} of {topic}/{partition}"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// I2: nothing is in a log twice.
+pub(crate) fn once(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
+    for LogCopy { topic, partition, records } in logs {
+        let mut seen = BTreeMap::new();
+        for (offset, id) in records.iter().filter(|(_, id)| is_idempotent(ledger, *id)) {
+            if let Some(first) = seen.insert(*id, *offset) {
+                return Err(format!("{id} is at {first} and {offset} of {topic}/{partition}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// I3: records of a producer are in the order in which they were accepted. One that is there twice
+/// is I2's affair: its first place counts.
+pub(crate) fn order(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
+    for LogCopy { topic, partition, records } in logs {
+        let mut next: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for (offset, id) in records.iter().filter(|(_, id)| is_idempotent(ledger, *id)) {
+            let Some(entry) = ledger.entries.get(*id as usize) else { continue };
+            if !seen.insert(*id) {
+                continue;
+            }
+            let next = next.entry(entry.producer).or_default();
+            if entry.place < *next {
+                let place = entry.place;
+                return Err(format!("{id}, the {place}th, is at {offset} of {topic}/{partition}"));
+            }
+            *next = entry.place + 1;
+        }
+    }
+    Ok(())
+}
+
+/// I4: what was not written is in no log, nor what nobody sent, nor in a place where it was not
+/// sent to.
+pub(crate) fn never(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
+    for LogCopy { topic, partition, records } in logs {
+        for (offset, id) in records {
+            let Some(entry) = ledger.entries.get(*id as usize) else {
+                return Err(format!("nobody sent {id}, at {offset} of {topic}/{partition}"));
+            };
+            if (entry.topic, entry.partition) != (*topic, *partition) {
+                return Err(format!("{id} was not sent to {topic}/{partition}"));
+            }
+            if entry.fate == Fate::NotWritten {
+                return Err(format!("{id} is not written, and at {offset} of {topic}/{partition}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_idempotent(ledger: &Ledger, id: u32) -> bool {
+    let process = ledger.entries.get(id as usize).map(|entry| entry.producer as usize);
+    process.and_then(|at| ledger.processes.get(at)).is_some_and(|process| process.idempotent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Entry;
+
+    const W: fn(i64) -> Fate = |offset| Fate::Written(Some(offset));
+
+    fn world(fates: &[Fate], log: &[(i64, u32)]) -> (Ledger, Vec<LogCopy>) {
+        let mut ledger = Ledger::default();
+        ledger.begin(Acks::All, true);
+        for (place, fate) in (0..).zip(fates) {
+            let fate = *fate;
+            let (producer, topic, partition) = (0, 0, 0);
+            ledger.entries.push(Entry {
+                producer,
+                topic,
+                partition,
+                place,
+                at: 0,
+                length: 0,
+                fate,
+            });
+        }
+        (ledger, vec![LogCopy { topic: 0, partition: 0, records: log.to_vec() }])
+    }
+
+    /// Which of the four complain.
+    fn broken(fates: &[Fate], log: &[(i64, u32)]) -> Vec<u8> {
+        let (ledger, logs) = world(fates, log);
+        let checks = [written, once, order, never];
+        let results = checks.iter().map(|check| check(&ledger, &logs));
+        (1..).zip(results).filter(|(_, result)| result.is_err()).map(|(number, _)| number).collect()
+    }
+
+    #[test]
+    fn kept_promises_are_no_complaints() {
+        use Fate::{NotWritten, Orphan, Unknown};
+        assert_eq!(broken(&[W(0), NotWritten, W(1)], &[(0, 0), (1, 2)]), []);
+        assert_eq!(broken(&[W(0), Unknown, W(2)], &[(0, 0), (1, 1), (2, 2)]), []);
+        assert_eq!(broken(&[W(0), Unknown, Orphan], &[(0, 0)]), []);
+        assert_eq!(broken(&[Fate::Written(None), W(1)], &[(0, 0), (1, 1)]), []);
+    }
+
+    #[test]
+    fn every_lie_is_found_by_its_checker() {
+        use Fate::{NotWritten, Unknown};
+        // Lost, or somewhere else than told.
+        assert_eq!(broken(&[W(0), W(1)], &[(0, 0)]), [1]);
+        assert_eq!(broken(&[Fate::Written(None)], &[]), [1]);
+        assert_eq!(broken(&[W(0), W(1)], &[(0, 0), (2, 1)]), [1]);
+        // Twice.
+        assert_eq!(broken(&[W(0), W(1)], &[(0, 0), (1, 1), (2, 0)]), [2]);
+        // Out of order, also one of which nothing is known.
+        assert_eq!(broken(&[Fate::Written(None); 2], &[(0, 1), (1, 0)]), [3]);
+        assert_eq!(broken(&[Unknown, W(0)], &[(0, 1), (1, 0)]), [3]);
+        // Said not to be there, sent by nobody, or sent elsewhere.
+        assert_eq!(broken(&[NotWritten], &[(0, 0)]), [4]);
+        assert_eq!(broken(&[], &[(0, 7)]), [4]);
+        let (ledger, mut logs) = world(&[Unknown], &[(0, 0)]);
+        logs[0].partition = 1;
+        assert!(never(&ledger, &logs).is_err());
+    }
+
+    #[test]
+    fn producers_without_sequences_may_repeat_themselves() {
+        let (mut ledger, logs) = world(&[W(0), W(1)], &[(0, 0), (1, 1), (2, 0)]);
+        ledger.processes[0].idempotent = false;
+        assert_eq!(once(&ledger, &logs), Ok(()));
+        ledger.processes[0].acks = Acks::Leader;
+        assert_eq!(written(&ledger, &[]), Ok(()));
+    }
+}

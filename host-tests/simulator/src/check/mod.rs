@@ -1,0 +1,8 @@
+//! Who judges: each checker sees logs of brokers, bytes of wires and the applications' trace, and
+//! nothing of the machine's inside.
+
+pub(crate) mod logs;
+pub(crate) mod wires;
+
+/// What a checker says.
+pub(crate) type Verdict = Result<(), String>;

@@ -1,0 +1,298 @@
+//! I11, I12 and I17: what producers put on the wire.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ledger::{Fate, Ledger};
+use crate::promise::Promise;
+
+/// Batches of a partition that may be without an answer at a time.
+const OPEN_MAX: usize = 5;
+
+/// A partition of a topic, as a producer sees it.
+pub(crate) type Place = (u32, u32, i32);
+
+/// A batch on the wire.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) place: Place,
+    pub(crate) identity: (i64, i16),
+    pub(crate) base: i32,
+    pub(crate) count: i32,
+    /// Hash of all its bytes.
+    pub(crate) hash: u64,
+    /// The number of its first record.
+    pub(crate) first: u32,
+}
+
+/// How an attempt ended, as its producer was told.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Ending {
+    Written,
+    /// By a code that brokers only give before the append.
+    Refused,
+    Unknown,
+}
+
+/// A batch, and what is known of its attempts.
+#[derive(Copy, Clone, Debug)]
+struct Sent {
+    hash: u64,
+    count: i32,
+    first: u32,
+    open: u32,
+    maybe: bool,
+    written: bool,
+}
+
+#[derive(Clone, Default, Debug)]
+struct Lane {
+    identity: Option<(i64, i16)>,
+    next: i32,
+    sent: BTreeMap<i32, Sent>,
+    /// First records of batches that may be in the log under an older epoch. Their outcome is
+    /// decided, and told in its turn: they must not be sent again.
+    given_up: BTreeSet<u32>,
+    /// A frame was cut before anybody could see what was in it.
+    torn: bool,
+}
+
+/// Everything that was sent.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Book {
+    lanes: BTreeMap<Place, Lane>,
+    fatal: BTreeSet<u32>,
+    broken: Option<(Promise, String)>,
+}
+
+impl Book {
+    /// What was broken first.
+    pub(crate) fn broken(&mut self) -> Option<(Promise, String)> {
+        self.broken.take()
+    }
+
+    fn blame(&mut self, promise: Promise, what: String) {
+        self.broken.get_or_insert((promise, what));
+    }
+
+    /// A producer was told of a fatal answer.
+    pub(crate) fn fatal(&mut self, producer: u32) {
+        self.fatal.insert(producer);
+    }
+
+    /// A producer begins to send a Produce request.
+    pub(crate) fn begins(&mut self, producer: u32) {
+        if self.fatal.contains(&producer) {
+            self.blame(Promise::I17, format!("producer {producer} sends after a fatal answer"));
+        }
+    }
+
+    /// A producer's frame was cut: what was in it is not known.
+    pub(crate) fn torn(&mut self, producer: u32) {
+        let lanes = self.lanes.iter_mut().filter(|(place, _)| place.0 == producer);
+        lanes.for_each(|(_, lane)| lane.torn = true);
+    }
+
+    /// A batch was sent. `deaf`: its application does not listen, so that outcomes may be known
+    /// that it has not heard of.
+    pub(crate) fn sent(&mut self, seen: &Seen, deaf: bool, ledger: &Ledger) {
+        let lane = self.lanes.entry(seen.place).or_default();
+        let mut broken = None;
+        if lane.identity != Some(seen.identity) {
+            broken = lane.check_end(seen, deaf, ledger).map(|what| (Promise::I12, what));
+            let torn = lane.torn;
+            let identity = Some(seen.identity);
+            let given_up = std::mem::take(&mut lane.given_up);
+            *lane = Lane { identity, given_up, torn, ..Lane::default() };
+        }
+        let again = lane.given_up.contains(&seen.first);
+        let promise = if again { Promise::I12 } else { Promise::I11 };
+        let what = lane.take(seen).map(|what| (promise, what));
+        if let Some((promise, what)) = broken.or(what) {
+            let (producer, topic, partition) = seen.place;
+            self.blame(promise, format!("producer {producer}, {topic}/{partition}: {what}"));
+        }
+    }
+
+    /// An attempt has ended.
+    pub(crate) fn ended(&mut self, seen: &Seen, ending: Ending) {
+        let Some(lane) = self.lanes.get_mut(&seen.place) else { return };
+        if lane.identity != Some(seen.identity) {
+            return;
+        }
+        let Some(sent) = lane.sent.get_mut(&seen.base).filter(|sent| sent.hash == seen.hash) else {
+            return;
+        };
+        sent.open = sent.open.saturating_sub(1);
+        match ending {
+            Ending::Written => sent.written = true,
+            Ending::Refused => {}
+            Ending::Unknown => sent.maybe = true,
+        }
+    }
+}
+
+impl Lane {
+    /// I12: whether another epoch may begin.
+    fn check_end(&mut self, seen: &Seen, deaf: bool, ledger: &Ledger) -> Option<String> {
+        let (id, epoch) = self.identity?;
+        if id == seen.identity.0 && epoch > seen.identity.1 {
+            return Some(format!("epoch {} after {epoch}", seen.identity.1));
+        }
+        for (base, sent) in &self.sent {
+            if sent.open > 0 {
+                return Some(format!("{base} of epoch {epoch} is unanswered, and another began"));
+            }
+            let is_open = |fate| fate == Fate::Pending;
+            let unresolved = sent.maybe
+                && !sent.written
+                && !deaf
+                && ledger.run(sent.first, sent.count.cast_unsigned()).any(|e| is_open(e.fate));
+            if unresolved {
+                self.given_up.insert(sent.first);
+            }
+        }
+        None
+    }
+
+    /// The batches that have sequences from `base` to before `end`.
+    fn overlapping(&self, base: i32, end: i32) -> impl Iterator<Item = (&i32, &Sent)> {
+        let before = self.sent.range(..base).next_back();
+        let before = before.filter(move |(at, sent)| **at + sent.count > base);
+        before.into_iter().chain(self.sent.range(base..end))
+    }
+
+    /// I11: whether a batch may be sent under its sequence.
+    fn take(&mut self, seen: &Seen) -> Option<String> {
+        let Seen { base, count, hash, first, .. } = *seen;
+        if self.given_up.contains(&first) {
+            return Some(format!("{base} may be written under another epoch, and comes again"));
+        }
+        let new = Sent { hash, count, first, open: 1, maybe: false, written: false };
+        let end = base.wrapping_add(count) & i32::MAX;
+        match self.sent.get_mut(&base) {
+            Some(sent) if sent.hash == hash => sent.open += 1,
+            _ => {
+                // What was refused may be divided, and go in other batches.
+                let open = |(_, sent): &(&i32, &Sent)| sent.open > 0 || sent.maybe || sent.written;
+                let over: Vec<i32> = self.overlapping(base, end).map(|(base, _)| *base).collect();
+                if let Some((other, _)) = self.overlapping(base, end).find(open) {
+                    return Some(format!("{base} to {end} has other bytes than {other} had"));
+                }
+                if base > self.next && !std::mem::take(&mut self.torn) {
+                    return Some(format!("sequence {base} where {} is next", self.next));
+                }
+                over.iter().for_each(|base| _ = self.sent.remove(base));
+                self.next = self.next.max(end);
+                self.sent.insert(base, new);
+            }
+        }
+        let open = self.sent.values().filter(|sent| sent.open > 0).count();
+        (open > OPEN_MAX).then(|| format!("{open} batches without an answer"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ottla::Acks;
+
+    use super::*;
+    use crate::ledger::Entry;
+
+    fn batch(epoch: i16, base: i32, count: i32, hash: u64) -> Seen {
+        Seen { place: (0, 0, 0), identity: (7, epoch), base, count, hash, first: base as u32 }
+    }
+
+    fn ledger() -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger.begin(Acks::All, true);
+        ledger
+    }
+
+    fn first_broken(book: &mut Book) -> Option<Promise> {
+        book.broken().map(|(promise, _)| promise)
+    }
+
+    #[test]
+    fn batches_come_one_after_another_and_again() {
+        let mut book = Book::default();
+        for seen in [batch(0, 0, 3, 1), batch(0, 3, 1, 2), batch(0, 0, 3, 1)] {
+            book.sent(&seen, false, &ledger());
+        }
+        assert_eq!(first_broken(&mut book), None);
+    }
+
+    #[test]
+    fn a_gap_other_bytes_and_a_sixth_batch_are_found() {
+        let mut book = Book::default();
+        book.sent(&batch(0, 4, 1, 1), false, &ledger());
+        assert_eq!(first_broken(&mut book), Some(Promise::I11), "does not begin at 0");
+
+        let mut book = Book::default();
+        book.sent(&batch(0, 0, 3, 1), false, &ledger());
+        book.ended(&batch(0, 0, 3, 1), Ending::Refused);
+        book.sent(&batch(0, 0, 2, 2), false, &ledger());
+        book.sent(&batch(0, 2, 1, 3), false, &ledger());
+        assert_eq!(first_broken(&mut book), None, "refused, and divided");
+        book.ended(&batch(0, 0, 2, 2), Ending::Unknown);
+        book.sent(&batch(0, 0, 2, 9), false, &ledger());
+        assert_eq!(first_broken(&mut book), Some(Promise::I11), "may be written");
+
+        let mut book = Book::default();
+        for base in 0..5 {
+            book.sent(&batch(0, base, 1, 1), false, &ledger());
+        }
+        assert_eq!(first_broken(&mut book), None);
+        book.sent(&batch(0, 5, 1, 1), false, &ledger());
+        assert_eq!(first_broken(&mut book), Some(Promise::I11));
+    }
+
+    #[test]
+    fn an_epoch_that_comes_too_soon_is_found() {
+        let mut book = Book::default();
+        let mut trace = ledger();
+        book.sent(&batch(0, 0, 1, 1), false, &trace);
+        book.clone().sent(&batch(1, 0, 1, 1), false, &trace);
+        let mut early = book.clone();
+        early.sent(&batch(1, 0, 1, 1), false, &trace);
+        assert_eq!(first_broken(&mut early), Some(Promise::I12), "unanswered");
+
+        let accepted = ottla_accepted(&mut trace);
+        assert_eq!(accepted, 0);
+        book.ended(&batch(0, 0, 1, 1), Ending::Unknown);
+        let mut early = book.clone();
+        early.sent(&batch(1, 0, 1, 1), false, &trace);
+        assert!(first_broken(&mut early).is_some(), "not resolved, and sent again");
+
+        trace.entries[0].fate = Fate::Unknown;
+        book.sent(&batch(1, 0, 1, 1), false, &trace);
+        assert_eq!(first_broken(&mut book), None);
+        book.sent(&batch(0, 1, 1, 1), false, &trace);
+        assert_eq!(first_broken(&mut book), Some(Promise::I12), "back again");
+    }
+
+    /// Puts a record into the trace; returns its number.
+    fn ottla_accepted(trace: &mut Ledger) -> u32 {
+        let mut machine =
+            ottla::Producer::new(ottla::memory::Growable::new(1 << 16), ottla::Config::new(), 1);
+        let now = ottla::Instant::ZERO;
+        assert!(machine.set_wall_clock(now, 1_700_000_000_000));
+        let topic = machine.declare_topic("t", 1).unwrap();
+        let accepted = machine.produce(now, topic, &ottla::Record::new(b"x")).unwrap();
+        let id = trace.next_id();
+        trace.accepted(0, 0, 0, 1, &accepted);
+        let Entry { place, .. } = trace.entries[id as usize];
+        assert_eq!(place, 0);
+        id
+    }
+
+    #[test]
+    fn who_goes_on_after_a_fatal_answer_is_found() {
+        let mut book = Book::default();
+        book.begins(3);
+        book.fatal(3);
+        book.begins(2);
+        assert_eq!(first_broken(&mut book), None);
+        book.begins(3);
+        assert_eq!(first_broken(&mut book), Some(Promise::I17));
+    }
+}

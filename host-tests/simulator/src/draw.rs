@@ -1,0 +1,225 @@
+//! What a seed is: a world, the faults that it has, and what is done in it.
+
+use ottla::{Acks, Config, Duration};
+use ottla_answers::Random;
+use ottla_broker::Profile;
+
+use crate::engine::Shape;
+use crate::fault::Fault;
+use crate::operation::{Kind, Operation};
+
+const SECOND: u64 = 1_000_000;
+
+/// The names of topics.
+pub(crate) const TOPICS: [&str; 2] = ["ants", "bees"];
+
+/// `max.message.bytes` where batches are often too large.
+const LARGEST_SMALL: i32 = 700;
+
+/// A world before anything has happened in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) nodes: u8,
+    pub(crate) replicas: i16,
+    /// Partitions of each topic.
+    pub(crate) topics: Vec<u32>,
+    pub(crate) min_in_sync: i32,
+    /// How long a follower takes, at least and at most.
+    pub(crate) lag: (u64, u64),
+    /// How long bytes take to a broker and back.
+    pub(crate) delay: (u64, u64),
+    pub(crate) profile: Profile,
+    pub(crate) max_message_bytes: i32,
+    pub(crate) clients: Vec<ClientSetup>,
+    /// When everything heals.
+    pub(crate) heal: u64,
+}
+
+/// A producer.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientSetup {
+    pub(crate) shape: Shape,
+    pub(crate) config: Config,
+    /// Where its clock stands when the run begins.
+    pub(crate) clock: u64,
+    /// It tells the machine how many partitions there are.
+    pub(crate) declares: bool,
+    /// Bytes that a write takes at most.
+    pub(crate) socket: usize,
+}
+
+/// A seed, drawn.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) setup: Setup,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) operations: Vec<Operation>,
+}
+
+/// A number up to `bound`, above 32 bits, too.
+fn up_to(random: &mut Random, bound: u64) -> u64 {
+    ((u128::from(random.bits()) * u128::from(bound)) >> 64) as u64
+}
+
+/// A number up to one of `bounds`.
+fn within(random: &mut Random, bounds: &[u64]) -> u64 {
+    let bound = random.pick(bounds);
+    up_to(random, bound)
+}
+
+/// Draws all that is in a seed.
+pub(crate) fn plan(seed: u64) -> Plan {
+    let random = &mut Random::new(seed);
+    let faults = swarm(random);
+    let horizon = random.pick(&[5, 20, 60, 60, 300]) * SECOND;
+    let setup = setup(random, &faults, horizon);
+    let operations = operations(random, &setup, &faults, horizon);
+    let sleeps = |o: &&Operation| o.kind == Kind::Fault(Fault::Sleep);
+    let awake = operations.iter().filter(sleeps).map(|o| o.at.saturating_add(o.span)).max();
+    let heal = awake.unwrap_or(0).max(horizon);
+    Plan { setup: Setup { heal, ..setup }, faults, operations }
+}
+
+/// Which faults a seed has. Three of four seeds have none that suspends a promise.
+fn swarm(random: &mut Random) -> Vec<Fault> {
+    let rate = random.pick(&[0, 60, 120, 120, 240, 500]);
+    let may_suspend = random.chance(256);
+    let drawn = Fault::ALL.iter().copied().filter(|fault| {
+        let drawn = random.chance(rate);
+        drawn && (fault.suspends().is_empty() || may_suspend)
+    });
+    drawn.collect()
+}
+
+fn setup(random: &mut Random, faults: &[Fault], horizon: u64) -> Setup {
+    let nodes = random.pick(&[1, 1, 2, 3, 3, 3, 4, 5]);
+    let replicas = i16::from(nodes.min(random.pick(&[1, 2, 3, 3])));
+    let many = random.pick(&[1, 2, 3, 6]);
+    let topics = if random.chance(300) { vec![many, 1] } else { vec![many] };
+    let min_in_sync = if replicas > 2 { random.pick(&[1, 2]) } else { 1 };
+    let lag = random.pick(&[(0, 0), (200, 5_000), (1_000, 80_000), (100_000, 800_000)]);
+    let delay =
+        random.pick(&[(50, 50), (500, 500), (5_000, 5_000), (2_000, 40_000), (200_000, 300_000)]);
+    let clients = random.pick(&[1, 1, 2, 3, 4]);
+    let clients = (0..clients).map(|_| client(random, faults, horizon)).collect();
+    Setup {
+        nodes,
+        replicas,
+        topics,
+        min_in_sync,
+        lag,
+        delay,
+        profile: random.pick(&[
+            Profile::Newest,
+            Profile::Newest,
+            Profile::V3_9,
+            Profile::V2_8,
+            Profile::V2_4,
+        ]),
+        max_message_bytes: random.pick(&[1_048_588, 1_048_588, 1_048_588, LARGEST_SMALL]),
+        clients,
+        heal: horizon,
+    }
+}
+
+fn client(random: &mut Random, faults: &[Fault], horizon: u64) -> ClientSetup {
+    let seconds = Duration::from_secs;
+    let request_timeout = seconds(random.pick(&[30, 30, 5, 2]));
+    let mut config = Config {
+        batch_size: random.pick(&[16_384, 16_384, 500, 200, 0]),
+        linger: random.pick(&[
+            Duration::ZERO,
+            Duration::from_millis(5),
+            Duration::from_millis(300),
+        ]),
+        max_in_flight: random.pick(&[5, 5, 5, 2, 1]),
+        retries: random.pick(&[i32::MAX as u32, i32::MAX as u32, i32::MAX as u32, 3]),
+        delivery_timeout: seconds(random.pick(&[120, 120, 35, 600])),
+        request_timeout,
+        connection_setup_timeout: seconds(random.pick(&[10, 2])),
+        ..Config::new()
+    };
+    if random.chance(100) {
+        config.idempotence = false;
+        config.acks = random.pick(&[Acks::All, Acks::Leader, Acks::None]);
+    }
+    let wrap = if faults.contains(&Fault::TickWrap) {
+        // 32 bits of microseconds and of milliseconds, and 31 of them, pass on the way.
+        random.pick(&[1 << 31, 1 << 32, 1_000 << 31, 1_000 << 32])
+    } else {
+        0
+    };
+    let shape =
+        random.pick(&[Shape::Small, Shape::Wide, Shape::Heap(1 << 20), Shape::Heap(20_000)]);
+    ClientSetup {
+        shape,
+        config,
+        clock: u64::saturating_sub(wrap, up_to(random, horizon)),
+        declares: random.chance(512),
+        socket: random.pick(&[65_536, 65_536, 65_536, 2_000, 100]),
+    }
+}
+
+/// Records of a run, about.
+const RECORDS: u32 = 420;
+
+fn operations(
+    random: &mut Random,
+    setup: &Setup,
+    faults: &[Fault],
+    horizon: u64,
+) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    let mut left = RECORDS;
+    while left > 0 {
+        let most = random.pick(&[1, 6, 20, 60]);
+        let count = (1 + random.below(most)).min(left);
+        left -= count;
+        let (at, who, what) = (up_to(random, horizon), random.below(4), random.below(1_024));
+        operations.push(Operation { at, kind: Kind::Send, who, what, span: u64::from(count) });
+    }
+    for _ in 0..random.below(4) {
+        let (at, who) = (up_to(random, horizon), random.below(4));
+        operations.push(Operation { at, kind: Kind::Flush, who, what: 0, span: 0 });
+    }
+    let most = random.pick(&[1, 2, 4]);
+    for fault in faults {
+        for _ in 0..=random.below(most) {
+            let at = up_to(random, horizon);
+            let (who, what) = (random.below(20), random.bits() as u32);
+            let span = span(random, *fault, setup);
+            operations.push(Operation { at, kind: Kind::Fault(*fault), who, what, span });
+        }
+    }
+    // Equal times stay in the order of drawing.
+    operations.sort_by_key(|operation| operation.at);
+    operations
+}
+
+/// How much of a fault, or for how long.
+fn span(random: &mut Random, fault: Fault, setup: &Setup) -> u64 {
+    match fault {
+        Fault::Delay | Fault::Asymmetry | Fault::Jitter => {
+            random.pick(&[10_000, 100_000, SECOND, 20 * SECOND])
+        }
+        Fault::Bandwidth => random.pick(&[300, 3_000, 50_000]),
+        Fault::Reset => within(random, &[1, 40, 400, 4_000]),
+        Fault::Late | Fault::Twice | Fault::Disorder => {
+            within(random, &[SECOND, 30 * SECOND, 900 * SECOND])
+        }
+        Fault::Crumbs => u64::from(1 + random.below(1_500)),
+        Fault::Throttle => u64::from(1 + random.below(5_000)),
+        Fault::Slow | Fault::SlowAnswer => within(random, &[SECOND, 50 * SECOND]),
+        Fault::Fill => 3_000,
+        Fault::Sleep => {
+            const DAY: u64 = 86_400 * SECOND;
+            SECOND + within(random, &[10 * SECOND, 600 * SECOND, DAY, 30 * DAY])
+        }
+        Fault::ClockJump => {
+            const YEAR: u64 = 365 * 86_400 * SECOND;
+            within(random, &[60 * SECOND, YEAR, 50 * YEAR])
+        }
+        Fault::Grow => 1,
+        _ => within(random, &[SECOND, 10 * SECOND, setup.heal]),
+    }
+}

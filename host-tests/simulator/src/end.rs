@@ -1,0 +1,333 @@
+//! How a run ends: everything heals, all work is done in time, nothing stirs, everything is closed,
+//! and the logs are judged.
+
+use ottla::Instant;
+use ottla_broker::UpTo;
+
+use crate::check::logs::{self, LogCopy};
+use crate::client::{Net, Owed};
+use crate::draw::TOPICS;
+use crate::fault::Fault;
+use crate::frames::mix;
+use crate::ledger::Fate;
+use crate::promise::Promise;
+use crate::sample;
+use crate::world::World;
+
+const SECOND: u64 = 1_000_000;
+
+/// How long nothing may stir: longer than `connections.max.idle.ms`.
+const QUIET: u64 = 20 * 60 * SECOND;
+/// Late requests come within this.
+const LATEST: u64 = 15 * 60 * SECOND;
+
+impl World {
+    /// The time of a round trip, with what replicas take.
+    const fn round_trip(&self) -> u64 {
+        2 * self.setup.delay.1 + self.setup.lag.1 + 1_000
+    }
+
+    /// I8's bound for the head of each partition after healing: request timeout, connection set-up,
+    /// each back-off at its longest with its jitter, and ten round trips.
+    fn head_bound(&self, c: usize) -> u64 {
+        let config = &self.clients[c].setup.config;
+        let back_off =
+            config.retry_backoff_max.as_micros() + config.reconnect_backoff_max.as_micros();
+        config.request_timeout.as_micros()
+            + config.connection_setup_timeout_max.as_micros()
+            + back_off * 6 / 5
+            + config.linger.as_micros()
+            + 10 * self.round_trip()
+    }
+
+    /// Everything is well again. What was on its way in dead connections stays lost.
+    pub(crate) fn heal(&mut self) {
+        self.tell(|| "everything heals".into());
+        self.operations.clear();
+        self.traps.clear();
+        self.paused.clear();
+        self.skew = 0;
+        self.mend(crate::world::Due::Clock);
+        for node in 1..=i32::from(self.setup.nodes) {
+            for (topic, partition) in self.places() {
+                self.cluster.repair_disk(self.now, TOPICS[topic], partition, node).ok();
+            }
+            self.cluster.start(self.now, node).ok();
+        }
+        for (topic, name) in TOPICS.iter().enumerate().take(self.setup.topics.len()) {
+            if self.cluster.topic_id(name).is_none() {
+                self.create(topic);
+            }
+        }
+        self.cluster.replicate_all(self.now);
+        self.drain();
+        for id in self.wires.keys().copied().collect::<Vec<_>>() {
+            self.heal_wire(id);
+        }
+        for c in 0..self.clients.len() {
+            self.heal_client(c);
+        }
+        self.drain();
+    }
+
+    fn heal_wire(&mut self, id: u64) {
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        (wire.up.cut, wire.down.cut) = (None, None);
+        // Who waits for something finds out by himself; who does not would only later.
+        let dead = wire.up.dead.or(wire.down.dead).is_some();
+        let idle = wire.open.is_empty() || !wire.connected;
+        wire.up.hasten(self.now + wire.delay);
+        wire.down.hasten(self.now + wire.delay);
+        let next = (wire.up.next(), wire.down.next());
+        if dead && idle || !wire.connected && wire.link.is_some() {
+            self.sever(id);
+        } else {
+            let now = self.now;
+            next.0.inspect(|at| self.at((*at).max(now), crate::world::Due::Up(id)));
+            next.1.inspect(|at| self.at((*at).max(now), crate::world::Due::Down(id)));
+        }
+    }
+
+    fn heal_client(&mut self, c: usize) {
+        let (wall, clock) = (self.true_time(), self.setup.clients[c].clock);
+        let now = self.time(c);
+        if clock.leading_zeros() != now.as_micros().leading_zeros() && clock > 0 {
+            self.fired.count(Fault::TickWrap);
+        }
+        let client = &mut self.clients[c];
+        client.net = Net::default();
+        client.owed.clear();
+        client.cancels = 0;
+        (client.asleep, client.deaf) = (0, 0);
+        client.engine.set_wall_clock(now, wall.cast_unsigned());
+        if client.engine.is_paused() {
+            client.engine.resume(now);
+        }
+        self.rouse(c);
+        if self.clients[c].fatal {
+            self.renew_fatal(c);
+        }
+    }
+
+    /// All partitions of all topics.
+    fn places(&self) -> Vec<(usize, i32)> {
+        let of = |topic: usize| {
+            let count = self.cluster.partition_count(TOPICS[topic]);
+            (0..).take(count).map(move |partition| (topic, partition))
+        };
+        (0..self.setup.topics.len()).flat_map(of).collect()
+    }
+
+    /// I8 after healing: what is there has its outcome in time, and what is new is written.
+    pub(crate) fn recover(&mut self) {
+        // By R7 a partition's window is one until a success; then n batches take n/5 round trips.
+        let healed = self.now;
+        let bound = |world: &Self, c: usize| {
+            let producer = world.clients[c].producer;
+            let (count, bytes) =
+                (world.ledger.pending(producer), world.ledger.pending_bytes(producer));
+            let setup = &world.clients[c].setup;
+            // A socket takes no more before what it holds has arrived: so wide is a link here.
+            let writes = bytes / setup.socket as u64 + 1;
+            let at_once = u64::from(setup.config.max_in_flight.min(5));
+            world.head_bound(c)
+                + count.div_ceil(at_once) * 2 * world.setup.delay.1
+                // A broker works on one request of a connection at a time.
+                + count * world.setup.lag.1
+                + writes * world.setup.delay.1
+        };
+        let mut bounds: Vec<(u64, usize)> =
+            (0..self.clients.len()).map(|c| (bound(self, c), c)).collect();
+        bounds.sort_unstable();
+        for (span, c) in &bounds {
+            self.until(healed + span);
+            if self.broken.is_some() {
+                return;
+            }
+            let producer = self.clients[*c].producer;
+            if let Some((id, _)) = self.ledger.oldest(producer) {
+                let what = format!("client {c}: {id} is open {span} us after healing");
+                self.blame(Promise::I8, what);
+            }
+        }
+        self.try_all();
+    }
+
+    /// Every client writes to every partition.
+    fn try_all(&mut self) {
+        let longest = (0..self.clients.len()).map(|c| self.head_bound(c)).max().unwrap_or(0);
+        // Who knows no partitions yet asks for them first.
+        for c in 0..self.clients.len() {
+            for topic in 0..self.setup.topics.len() {
+                self.clients[c].owed.push_back(Owed { topic, partition: None, length: 20 });
+            }
+            self.pay(c);
+            self.pump(c);
+        }
+        self.until(self.now + longest);
+        let from = self.ledger.next_id();
+        for c in 0..self.clients.len() {
+            for (topic, partition) in self.places() {
+                if partition < self.setup.topics[topic].cast_signed() {
+                    let partition = Some(partition);
+                    let length = sample::SHORTEST;
+                    self.clients[c].owed.push_back(Owed { topic, partition, length });
+                }
+            }
+            self.pay(c);
+            self.pump(c);
+        }
+        self.until(self.now + longest);
+        for c in 0..self.clients.len() {
+            let left = self.clients[c].owed.len();
+            if left > 0 {
+                self.blame(Promise::I8, format!("all is well, and client {c} refuses {left}"));
+            }
+        }
+        let fresh = self.ledger.entries.iter().zip(0..).skip(from as usize);
+        let mut bad = fresh
+            .filter(|(entry, _)| !matches!(entry.fate, Fate::Written(_) | Fate::Unacknowledged));
+        if let Some((entry, id)) = bad.next() {
+            let what = format!("all is well, and {id} of {} is {:?}", entry.producer, entry.fate);
+            self.blame(Promise::I8, what);
+        }
+    }
+
+    /// I20: nothing is to do, and nothing stirs.
+    pub(crate) fn rest(&mut self) {
+        self.until(self.now + 60 * SECOND);
+        let before: Vec<(u64, u64, usize)> = self
+            .clients
+            .iter()
+            .map(|client| (client.written, client.timeouts, client.wires.len()))
+            .collect();
+        self.until(self.now + QUIET.max(LATEST));
+        for (c, (written, timeouts, wires)) in before.into_iter().enumerate() {
+            let client = &mut self.clients[c];
+            let after = (client.written, client.timeouts);
+            let timer = client.engine.poll_timeout();
+            if let Err(what) = silent((written, timeouts), after, wires, timer) {
+                self.blame(Promise::I20, format!("client {c}: {what}"));
+            }
+        }
+    }
+
+    /// Every producer is closed, by its deadline.
+    pub(crate) fn close(&mut self) {
+        for c in 0..self.clients.len() {
+            let now = self.time(c);
+            let deadline = now.after(ottla::Duration::from_secs(10));
+            self.clients[c].engine.close(now, deadline);
+            self.pump(c);
+        }
+        self.until(self.now + 10 * SECOND);
+        for c in 0..self.clients.len() {
+            if !(self.clients[c].closed && self.clients[c].engine.is_closed()) {
+                self.blame(Promise::I8, format!("client {c} is not closed by the deadline"));
+            }
+            self.check_outcomes(c);
+        }
+    }
+
+    /// Keeps the logs of a topic that is about to be deleted.
+    pub(crate) fn archive_topic(&mut self, topic: usize) {
+        let mut logs = self.logs(topic);
+        self.archive.append(&mut logs);
+    }
+
+    /// The committed logs of a topic.
+    fn logs(&mut self, topic: usize) -> Vec<LogCopy> {
+        let mut logs: Vec<LogCopy> = Vec::new();
+        let mut bad = None;
+        let name = TOPICS[topic];
+        let count = self.cluster.partition_count(name);
+        for partition in (0..).take(count) {
+            logs.push(LogCopy { topic: topic as u32, partition, records: Vec::new() });
+        }
+        for record in self.cluster.records(name, UpTo::HighWatermark) {
+            let Ok(found) = record else {
+                bad = Some("a batch that nobody can read".to_string());
+                continue;
+            };
+            let Some(id) = sample::id_of(found.record.value) else {
+                bad = Some(format!("a record at {} that nobody sent", found.offset));
+                continue;
+            };
+            let entry = self.ledger.entries.get(id as usize);
+            if entry.is_some_and(|entry| !sample::is_whole(&found.record, id, entry.length)) {
+                bad = Some(format!("{id} has other bytes than were sent"));
+            }
+            self.hash = mix(self.hash, u64::from(id));
+            if let Some(log) = logs.get_mut(found.partition as usize) {
+                log.records.push((found.offset, id));
+            }
+        }
+        if let Some(what) = bad {
+            self.blame(Promise::I11, what);
+        }
+        logs
+    }
+
+    /// I1 to I4, but for those that a fault suspends.
+    pub(crate) fn judge(&mut self, suspended: &[Promise]) {
+        self.cluster.replicate_all(self.now);
+        let mut all = std::mem::take(&mut self.archive);
+        for topic in 0..self.setup.topics.len() {
+            all.append(&mut self.logs(topic));
+        }
+        let checks = [
+            (Promise::I4, logs::never as fn(&_, &_) -> _),
+            (Promise::I2, logs::once),
+            (Promise::I3, logs::order),
+            (Promise::I1, logs::written),
+        ];
+        for (promise, check) in checks {
+            if suspended.contains(&promise) {
+                continue;
+            }
+            if let Err(what) = check(&self.ledger, &all) {
+                self.blame(promise, what);
+            }
+        }
+    }
+}
+
+/// I20: bytes and timeouts before and after a time in which nothing was to do.
+pub(crate) fn silent(
+    before: (u64, u64),
+    after: (u64, u64),
+    links: usize,
+    timer: Option<Instant>,
+) -> Result<(), String> {
+    if before.0 != after.0 {
+        return Err(format!("{} bytes, and nothing was to do", after.0 - before.0));
+    }
+    let timeouts = after.1 - before.1;
+    if timeouts > links as u64 {
+        return Err(format!("{timeouts} timers, and {links} links to close"));
+    }
+    match timer {
+        None => Ok(()),
+        Some(at) => Err(format!("a timer at {}, and nothing is left", at.as_micros())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stirs_is_found() {
+        assert_eq!(silent((5, 1), (5, 3), 2, None), Ok(()));
+        assert!(silent((5, 1), (6, 1), 2, None).is_err(), "bytes");
+        assert!(silent((5, 1), (5, 4), 2, None).is_err(), "timers");
+        assert!(silent((5, 1), (5, 1), 2, Some(Instant::ZERO)).is_err(), "a timer");
+    }
+
+    #[test]
+    fn a_reload_is_part_of_the_table() {
+        // The documented reload suspends nothing, a loss of state does.
+        assert!(Fault::RestartNewest.suspends().is_empty());
+        assert!(!Fault::RestartForgetful.suspends().is_empty());
+    }
+}

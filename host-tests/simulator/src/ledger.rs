@@ -1,0 +1,288 @@
+//! The application's trace: what was accepted, and what was said to have become of it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use ottla::{Accepted, Acks, Cause, Delivery, Outcome};
+
+use crate::promise::Promise;
+
+/// What became of a record.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Fate {
+    /// Nothing was said.
+    Pending,
+    /// Written, at this offset, if it was told.
+    Written(Option<i64>),
+    /// Sent with `acks=0`.
+    Unacknowledged,
+    /// Not written.
+    NotWritten,
+    /// Nobody knows.
+    Unknown,
+    /// The process has ended before anything was said.
+    Orphan,
+}
+
+/// A record that was accepted.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) producer: u32,
+    pub(crate) topic: u32,
+    pub(crate) partition: i32,
+    /// Its place among those of its producer in its partition.
+    pub(crate) place: u32,
+    /// When, by its producer's clock.
+    pub(crate) at: u64,
+    pub(crate) length: u32,
+    pub(crate) fate: Fate,
+}
+
+/// A process that had a producer.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    pub(crate) acks: Acks,
+    pub(crate) idempotent: bool,
+    /// Records without an outcome, and some with one, in the order of their acceptance.
+    open: VecDeque<u32>,
+    pub(crate) accepted: u64,
+    pub(crate) told: u64,
+}
+
+#[derive(Clone, Default, Debug)]
+struct Lane {
+    ids: Vec<u32>,
+    /// How many there were when the producer last began to count anew (R10).
+    base: usize,
+    told: usize,
+}
+
+/// The book of all records of a run, by their numbers.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Ledger {
+    pub(crate) entries: Vec<Entry>,
+    lanes: BTreeMap<(u32, u32, i32), Lane>,
+    pub(crate) processes: Vec<Process>,
+    broken: Option<(Promise, String)>,
+}
+
+impl Ledger {
+    /// A process begins. Returns its number.
+    pub(crate) fn begin(&mut self, acks: Acks, idempotent: bool) -> u32 {
+        let open = VecDeque::new();
+        self.processes.push(Process { acks, idempotent, open, accepted: 0, told: 0 });
+        self.processes.len() as u32 - 1
+    }
+
+    /// A process has ended as by a loss of power.
+    pub(crate) fn end(&mut self, producer: u32) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.producer == producer) {
+            if entry.fate == Fate::Pending {
+                entry.fate = Fate::Orphan;
+            }
+        }
+        let process = &mut self.processes[producer as usize];
+        process.open.clear();
+        process.told = process.accepted;
+    }
+
+    fn blame(&mut self, what: String) {
+        self.broken.get_or_insert((Promise::I7, what));
+    }
+
+    /// What was broken first.
+    pub(crate) fn broken(&mut self) -> Option<(Promise, String)> {
+        self.broken.take()
+    }
+
+    /// The number that the next record gets.
+    pub(crate) fn next_id(&self) -> u32 {
+        self.entries.len() as u32
+    }
+
+    /// The record with the next number was accepted.
+    pub(crate) fn accepted(
+        &mut self,
+        producer: u32,
+        topic: u32,
+        at: u64,
+        length: u32,
+        accepted: &Accepted,
+    ) {
+        let id = self.next_id();
+        let partition = accepted.partition;
+        let lane = self.lanes.entry((producer, topic, partition)).or_default();
+        let place = lane.ids.len();
+        if accepted.number == 0 && lane.told == place {
+            lane.base = place;
+        }
+        let expected = (place - lane.base) as u64;
+        lane.ids.push(id);
+        let place = place as u32;
+        let fate = Fate::Pending;
+        self.entries.push(Entry { producer, topic, partition, place, at, length, fate });
+        let process = &mut self.processes[producer as usize];
+        process.open.push_back(id);
+        process.accepted += 1;
+        if accepted.number != expected {
+            self.blame(format!("record {id} has the number {}, not {expected}", accepted.number));
+        }
+    }
+
+    /// A run of records has its outcome.
+    pub(crate) fn delivered(&mut self, producer: u32, topic: u32, delivery: &Delivery) {
+        let Delivery { partition, first, count, outcome, .. } = *delivery;
+        let lane = self.lanes.entry((producer, topic, partition)).or_default();
+        let from = lane.base.saturating_add(usize::try_from(first).unwrap_or(usize::MAX));
+        let ids = lane.ids.get(from..from.saturating_add(count as usize)).unwrap_or(&[]).to_vec();
+        if ids.is_empty() {
+            return self
+                .blame(format!("an outcome for {count} records from {first} on, of nobody"));
+        }
+        // What makes room was never sent, and has its outcome before its turn.
+        let in_turn = from == lane.told || matches!(outcome, Outcome::NotWritten(Cause::Dropped));
+        for (id, place) in ids.iter().zip(0_i64..) {
+            let fate = match outcome {
+                Outcome::Written { base_offset, .. } => {
+                    Fate::Written((base_offset >= 0).then_some(base_offset + place))
+                }
+                Outcome::Unacknowledged => Fate::Unacknowledged,
+                Outcome::NotWritten(_) => Fate::NotWritten,
+                Outcome::Unknown(..) => Fate::Unknown,
+            };
+            let entry = &mut self.entries[*id as usize];
+            let before = std::mem::replace(&mut entry.fate, fate);
+            if before != Fate::Pending {
+                self.blame(format!("record {id} was {before:?} and is {fate:?} now"));
+            }
+        }
+        self.processes[producer as usize].told += ids.len() as u64;
+        if !in_turn {
+            self.blame(format!("records from {first} on have their outcome out of turn"));
+        }
+        let entries = &self.entries;
+        let Some(lane) = self.lanes.get_mut(&(producer, topic, partition)) else { return };
+        let is_told = |id: &u32| entries[*id as usize].fate != Fate::Pending;
+        lane.told += lane.ids[lane.told..].iter().take_while(|id| is_told(id)).count();
+    }
+
+    /// Records of a process without an outcome.
+    pub(crate) fn pending(&self, producer: u32) -> u64 {
+        let process = &self.processes[producer as usize];
+        process.accepted - process.told.min(process.accepted)
+    }
+
+    /// The oldest record of a process without an outcome.
+    pub(crate) fn oldest(&mut self, producer: u32) -> Option<(u32, u64)> {
+        let open = &mut self.processes[producer as usize].open;
+        while let Some(id) = open.front() {
+            let entry = &self.entries[*id as usize];
+            if entry.fate == Fate::Pending {
+                return Some((*id, entry.at));
+            }
+            open.pop_front();
+        }
+        None
+    }
+
+    /// Bytes of records of a process without an outcome, about.
+    pub(crate) fn pending_bytes(&self, producer: u32) -> u64 {
+        let of = |entry: &&Entry| entry.producer == producer && entry.fate == Fate::Pending;
+        self.entries.iter().filter(of).map(|entry| u64::from(entry.length) + 100).sum()
+    }
+
+    /// The records of a process in a partition, from one on, so many.
+    pub(crate) fn run(&self, first: u32, count: u32) -> impl Iterator<Item = &Entry> {
+        let lane = self.entries.get(first as usize);
+        let key = lane.map(|entry| (entry.producer, entry.topic, entry.partition));
+        let ids = key.and_then(|key| self.lanes.get(&key)).map_or(&[][..], |lane| &lane.ids);
+        let from = lane.map_or(0, |entry| entry.place as usize);
+        let ids = ids.get(from..).unwrap_or(&[]).iter().take(count as usize);
+        ids.map(|id| &self.entries[*id as usize])
+    }
+
+    /// Records that were reported written.
+    pub(crate) fn written(&self) -> u64 {
+        let written =
+            |entry: &&Entry| matches!(entry.fate, Fate::Written(_) | Fate::Unacknowledged);
+        self.entries.iter().filter(written).count() as u64
+    }
+}
+
+/// I7: every record has its outcome, and the producer counts as many as were told.
+pub(crate) fn one_outcome(ledger: &Ledger, producer: u32, counted: u64) -> Result<(), String> {
+    let process = &ledger.processes[producer as usize];
+    let of = |entry: &&Entry| entry.producer == producer;
+    let mine: Vec<&Entry> = ledger.entries.iter().filter(of).collect();
+    if let Some(entry) = mine.iter().find(|entry| entry.fate == Fate::Pending) {
+        let Entry { topic, partition, place, .. } = entry;
+        return Err(format!("nothing was said of record {place} of {topic}/{partition}"));
+    }
+    if counted != mine.len() as u64 || process.told != process.accepted {
+        let (accepted, told) = (process.accepted, process.told);
+        return Err(format!("{accepted} accepted, {told} told, {counted} by the counters"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use ottla::memory::Growable;
+    use ottla::{Config, Instant, Producer, Record};
+
+    use super::*;
+
+    /// A book with `count` records, and the outcome of all of them, told by a machine.
+    fn book(count: u32) -> (Ledger, Delivery) {
+        let mut ledger = Ledger::default();
+        let producer = ledger.begin(Acks::All, true);
+        let mut machine = Producer::new(Growable::new(1 << 16), Config::new(), 1);
+        let now = Instant::ZERO;
+        assert!(machine.set_wall_clock(now, 1_700_000_000_000));
+        let topic = machine.declare_topic("t", 1).unwrap();
+        for _ in 0..count {
+            let accepted = machine.produce(now, topic, &Record::new(b"x")).unwrap();
+            ledger.accepted(producer, 0, 0, 1, &accepted);
+        }
+        machine.close(now, now);
+        machine.handle_timeout(now);
+        loop {
+            match machine.poll_event() {
+                Some(ottla::Event::Delivered(run)) => return (ledger, run),
+                Some(_) => {}
+                None => panic!("closed, and nothing was told"),
+            }
+        }
+    }
+
+    #[test]
+    fn one_outcome_for_each_is_no_complaint() {
+        let (mut ledger, run) = book(3);
+        ledger.delivered(0, 0, &run);
+        assert_eq!((ledger.broken(), ledger.pending(0)), (None, 0));
+        assert_eq!(one_outcome(&ledger, 0, 3), Ok(()));
+    }
+
+    #[test]
+    fn outcomes_that_are_missing_doubled_or_of_nobody_are_found() {
+        let (ledger, run) = book(3);
+        assert!(one_outcome(&ledger, 0, 3).is_err(), "nothing was told");
+        assert_eq!(ledger.pending(0), 3);
+
+        let mut doubled = ledger.clone();
+        doubled.delivered(0, 0, &run);
+        doubled.delivered(0, 0, &run);
+        assert!(doubled.broken().is_some_and(|(promise, _)| promise == Promise::I7));
+        assert!(one_outcome(&doubled, 0, 3).is_err(), "told twice");
+
+        let mut nobody = ledger.clone();
+        nobody.delivered(0, 0, &Delivery { first: 3, ..run });
+        assert!(nobody.broken().is_some(), "of records that are not there");
+        let mut turn = ledger.clone();
+        turn.delivered(0, 0, &Delivery { first: 1, count: 1, ..run });
+        assert!(turn.broken().is_some(), "out of turn");
+
+        let mut counted = ledger;
+        counted.delivered(0, 0, &run);
+        assert!(one_outcome(&counted, 0, 2).is_err(), "the counters say less");
+    }
+}

@@ -1,0 +1,396 @@
+//! What is between clients and brokers.
+
+use ottla::message::ErrorCode;
+use ottla::{Link, Reason};
+use ottla_broker::{Closed, Connection};
+
+use crate::check::wires::{Ending, Seen};
+use crate::draw::TOPICS;
+use crate::fault::Fault;
+use crate::frames::{self, Asked, Part};
+use crate::promise::Promise;
+use crate::wire::{Open, Wire};
+use crate::world::{Due, Ghost, World};
+
+/// How long a broker may take for requests that come late.
+const GHOST_STAYS: u64 = 60_000_000;
+
+impl World {
+    /// Until when a node stands still; 0 if it does not.
+    fn pause_of(&self, node: i32) -> u64 {
+        self.paused.get(&node).copied().filter(|until| *until > self.now).unwrap_or(0)
+    }
+
+    /// A client wants a connection to a node.
+    pub(crate) fn dial(&mut self, c: usize, link: Link, node: i32) {
+        let id = self.new_wire();
+        let (min, max) = self.setup.delay;
+        let delay = min + u64::from(self.random.below((max - min + 1) as u32));
+        let producer = self.clients[c].producer;
+        self.wires.insert(id, Wire::new(c, producer, link, node, delay));
+        self.clients[c].wires.push(id);
+        let (net, now) = (&mut self.clients[c].net, self.now);
+        if net.unanswered.meet(now, Fault::Unanswered, &mut self.fired) == 0 {
+            self.later(2 * delay, Due::Dial(id));
+        }
+    }
+
+    /// A node takes a connection, or does not.
+    pub(crate) fn answer_dial(&mut self, id: u64) {
+        let Some(wire) = self.wires.get(&id) else { return };
+        let (c, node) = (wire.client, wire.node);
+        let Some(link) = wire.link else { return };
+        let asleep = self.clients[c].asleep;
+        let busy = self.pause_of(node).max(if asleep > self.now { asleep } else { 0 });
+        if busy > 0 {
+            return self.at(busy, Due::Dial(id));
+        }
+        let (net, now) = (&mut self.clients[c].net, self.now);
+        let refused = net.refused.meet(now, Fault::Refused, &mut self.fired) > 0;
+        let connection = if refused { None } else { self.cluster.connect(now, node) };
+        match connection {
+            Some(connection) => {
+                self.by_connection.insert(connection, id);
+                if let Some(wire) = self.wires.get_mut(&id) {
+                    wire.connection = Some(connection);
+                    wire.connected = true;
+                }
+                let now = self.time(c);
+                self.clients[c].engine.handle_connected(now, link);
+                self.steps += 1;
+            }
+            None => {
+                self.give_up(id);
+                self.wires.remove(&id);
+                self.tell_end(c, link, Reason::Refused);
+            }
+        }
+        self.pump(c);
+    }
+
+    /// What the checkers are shown of a batch.
+    pub(crate) fn seen(&self, producer: u32, part: &Part) -> Option<Seen> {
+        let topic = match self.topic_ids.get(part.topic.as_slice()) {
+            Some(topic) => *topic,
+            None => TOPICS.iter().position(|name| name.as_bytes() == part.topic)? as u32,
+        };
+        let Part { partition, identity, base, count, hash, first, .. } = *part;
+        // Without a producer id there are no sequences.
+        (identity.0 >= 0).then_some(Seen {
+            place: (producer, topic, partition),
+            identity,
+            base,
+            count,
+            hash,
+            first,
+        })
+    }
+
+    /// A client's bytes set out.
+    pub(crate) fn send(&mut self, c: usize, id: u64, bytes: Vec<u8>) {
+        let mut frames = Vec::new();
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        wire.sent.feed(&bytes, |frame| frames.push(frame.to_vec()));
+        let producer = wire.producer;
+        let mut begun = std::mem::take(&mut wire.begun);
+        let rest = wire.sent.rest();
+        let begins = frames::api_of(rest) == Some(0);
+        // Of which API a frame is can only be seen later.
+        wire.begun = !rest.is_empty();
+        let mut asked_produce = false;
+        for frame in frames {
+            let Some(asked) = frames::request(&frame) else {
+                self.blame(Promise::I10, format!("client {c} sends what nobody can read"));
+                continue;
+            };
+            let is_produce = asked.api == 0;
+            self.tell(|| {
+                let part = |p: &Part| {
+                    let Part { partition, identity: (_, epoch), base, count, first, .. } = p;
+                    format!(" p{partition} e{epoch} s{base}+{count} r{first}")
+                };
+                let parts: String = asked.parts.iter().map(part).collect();
+                let (api, correlation) = (asked.api, asked.correlation);
+                format!("client {c} wire {id} asks {api} as {correlation}{parts}")
+            });
+            if !std::mem::take(&mut begun) && is_produce {
+                self.book.begins(producer);
+            }
+            for part in &asked.parts {
+                if let Some(seen) = self.seen(producer, part) {
+                    let deaf = self.clients[c].deaf > self.now;
+                    self.book.sent(&seen, deaf, &self.ledger);
+                }
+            }
+            asked_produce |= is_produce;
+            if asked.acks != 0 {
+                let bytes = if is_produce { frame } else { Vec::new() };
+                let open = Open { asked, bytes, touched: false };
+                if let Some(wire) = self.wires.get_mut(&id) {
+                    wire.open.push_back(open);
+                }
+            }
+        }
+        if begins && !begun {
+            self.book.begins(producer);
+        }
+        let jitter = self.jitter(c);
+        let (net, now) = (&mut self.clients[c].net, self.now);
+        let rate = net.bandwidth.meet(now, Fault::Bandwidth, &mut self.fired);
+        let extra = net.delay.meet(now, Fault::Delay, &mut self.fired) + jitter;
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        let at = wire.up.push(now, bytes, wire.delay + extra, rate);
+        self.at(at, Due::Up(id));
+        if asked_produce && let Some((fault, span)) = self.clients[c].net.late.take() {
+            self.at(now, Due::Haunt(id, fault, span));
+        }
+    }
+
+    fn jitter(&mut self, c: usize) -> u64 {
+        let (net, now) = (&mut self.clients[c].net, self.now);
+        let most = net.jitter.meet(now, Fault::Jitter, &mut self.fired);
+        u64::from(self.random.below(u32::try_from(most).unwrap_or(u32::MAX)))
+    }
+
+    /// A connection breaks, and what nobody has answered on it comes late.
+    pub(crate) fn haunt(&mut self, id: u64, fault: Fault, span: u64) {
+        let Some(wire) = self.wires.get(&id) else { return };
+        let node = wire.node;
+        let open = wire.open.iter().filter(|open| !open.touched && open.asked.api == 0);
+        let bytes: Vec<&[u8]> = open.map(|open| &open.bytes[..]).collect();
+        let all = bytes.concat();
+        let (former, later) = bytes.split_at(bytes.len() / 2);
+        let visits = match fault {
+            Fault::Disorder => vec![(span / 2, later.concat()), (span, former.concat())],
+            Fault::Twice => vec![(span / 2, all.clone()), (span, all)],
+            _ => vec![(span, all)],
+        };
+        for (span, bytes) in visits.into_iter().filter(|(_, bytes)| !bytes.is_empty()) {
+            self.ghosts.push(Ghost { node, fault, bytes });
+            self.later(span, Due::Ghost(self.ghosts.len() as u32 - 1));
+        }
+        self.sever(id);
+    }
+
+    /// A late request is there.
+    pub(crate) fn visit(&mut self, ghost: usize) {
+        let Ghost { node, fault, bytes } = self.ghosts[ghost].clone();
+        let pause = self.pause_of(node);
+        if pause > 0 {
+            return self.at(pause, Due::Ghost(ghost as u32));
+        }
+        let Some(connection) = self.cluster.connect(self.now, node) else { return };
+        self.cluster.handle_input(self.now, connection, &bytes);
+        self.fired.count(fault);
+        self.later(GHOST_STAYS, Due::EndGhost(connection));
+        self.drain();
+    }
+
+    /// A connection breaks; both ends are told.
+    pub(crate) fn sever(&mut self, id: u64) {
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        let (c, link, connected) = (wire.client, wire.link, wire.connected);
+        if let Some(connection) = wire.connection.take() {
+            self.by_connection.remove(&connection);
+            self.cluster.disconnect(self.now, connection);
+        }
+        wire.up = Default::default();
+        wire.down = Default::default();
+        // A client that sleeps hears of it when it wakes.
+        if self.clients[c].asleep > self.now && link.is_some() {
+            wire.down.end = Some(self.now);
+            return self.at(self.clients[c].asleep, Due::Down(id));
+        }
+        self.give_up(id);
+        self.wires.remove(&id);
+        if let Some(link) = link {
+            let reason = if connected { Reason::Disconnected } else { Reason::Refused };
+            self.tell_end(c, link, reason);
+            self.pump(c);
+        }
+    }
+
+    /// A client wants no more of a connection. What it has written still arrives.
+    pub(crate) fn part(&mut self, id: u64, flush: bool) {
+        self.give_up(id);
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        if !flush || wire.up.is_empty() || wire.connection.is_none() {
+            if let Some(connection) = wire.connection.take() {
+                self.by_connection.remove(&connection);
+                self.cluster.disconnect(self.now, connection);
+            }
+            self.wires.remove(&id);
+        }
+    }
+
+    /// Bytes arrive at a broker.
+    pub(crate) fn arrive_up(&mut self, id: u64) {
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        let (node, c) = (wire.node, wire.client);
+        let pause = self.pause_of(node);
+        if pause > 0 {
+            return self.at(pause, Due::Up(id));
+        }
+        let now = self.now;
+        let mut bytes = std::mem::take(&mut self.buffer);
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        let was_full = wire.up.held >= self.clients[c].setup.socket;
+        wire.up.arrived(now, &mut bytes);
+        if let Some(fault) = wire.up.hit.take() {
+            self.fired.count(fault);
+        }
+        let cut = wire.up.cut == Some(0);
+        let (gone, empty) = (wire.link.is_none(), wire.up.is_empty());
+        if let Some(connection) = wire.connection.filter(|_| !bytes.is_empty()) {
+            self.cluster.handle_input(now, connection, &bytes);
+        }
+        self.buffer = bytes;
+        if cut {
+            self.fired.count(Fault::Reset);
+            self.sever(id);
+        } else if gone && empty {
+            self.part(id, false);
+        } else if was_full {
+            self.pump(c);
+        }
+        self.drain();
+    }
+
+    /// What the cluster has for its clients sets out.
+    pub(crate) fn drain(&mut self) {
+        while let Some(connection) = self.cluster.poll_ready() {
+            let wire = self.by_connection.get(&connection).copied();
+            while let Some(frame) = self.cluster.poll_output(connection) {
+                if let Some(id) = wire {
+                    self.reply(id, frame);
+                }
+            }
+            let Some(closed) = self.cluster.poll_close(connection) else { continue };
+            self.by_connection.remove(&connection);
+            if let Closed::Malformed(_) | Closed::UnknownApi(_) | Closed::FrameSize(_) = closed {
+                self.blame(Promise::I10, format!("a broker could not read: {closed:?}"));
+            }
+            let Some(id) = wire else { continue };
+            let Some(wire) = self.wires.get_mut(&id) else { continue };
+            wire.connection = None;
+            let at = wire.down.push_end(self.now, wire.delay);
+            self.at(at, Due::Down(id));
+        }
+    }
+
+    fn reply(&mut self, id: u64, frame: Vec<u8>) {
+        let Some(c) = self.wires.get(&id).map(|wire| wire.client) else { return };
+        let jitter = self.jitter(c);
+        let (net, now) = (&mut self.clients[c].net, self.now);
+        let fired = &mut self.fired;
+        let rate = net.bandwidth.meet(now, Fault::Bandwidth, fired);
+        let mut extra = jitter
+            + net.delay.meet(now, Fault::Delay, fired)
+            + net.asymmetry.meet(now, Fault::Asymmetry, fired);
+        if net.merged.amount(now) > 0 {
+            extra = extra.max(net.merged.until - now);
+        }
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        let at = wire.down.push(now, frame, wire.delay + extra, rate);
+        self.at(at, Due::Down(id));
+    }
+
+    /// Bytes, or the end of a connection, arrive at a client.
+    pub(crate) fn arrive_down(&mut self, id: u64) {
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        let (c, now) = (wire.client, self.now);
+        if self.clients[c].asleep > now {
+            return;
+        }
+        let mut bytes = std::mem::take(&mut self.buffer);
+        wire.down.arrived(now, &mut bytes);
+        if let Some(fault) = wire.down.hit.take() {
+            self.fired.count(fault);
+        }
+        let cut = wire.down.cut == Some(0);
+        let link = wire.link;
+        let (ended, dead) =
+            (wire.down.is_empty() && wire.down.end.is_some_and(|end| end <= now), wire.down.dead);
+        let mut busy = false;
+        if let Some(link) = link.filter(|_| !bytes.is_empty()) {
+            busy = true;
+            self.read_answers(id, &bytes);
+            let time = self.time(c);
+            let client = &mut self.clients[c];
+            let mut left = &bytes[..];
+            while !left.is_empty() {
+                let crumb = client.net.crumbs.amount > 0;
+                let count = if crumb { 1 } else { left.len() };
+                client.net.crumbs.eat(Fault::Crumbs, count, &mut self.fired);
+                client.engine.handle_input(time, link, &left[..count]);
+                self.steps += 1;
+                left = &left[count..];
+            }
+        }
+        self.buffer = bytes;
+        if cut {
+            self.fired.count(Fault::Reset);
+            return self.sever(id);
+        }
+        // A dead way does not tell of its end either.
+        if ended && dead.is_none() {
+            return self.sever(id);
+        }
+        if busy {
+            self.pump(c);
+        }
+    }
+
+    /// Notes which requests are answered, and how.
+    fn read_answers(&mut self, id: u64, bytes: &[u8]) {
+        let mut frames = Vec::new();
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        wire.read.feed(bytes, |frame| frames.push(frame.to_vec()));
+        let (c, producer) = (wire.client, wire.producer);
+        if frames.len() > 1 && self.clients[c].net.merged.fresh {
+            self.clients[c].net.merged.fresh = false;
+            if self.clients[c].net.merged.until > 0 {
+                self.fired.count(Fault::Merged);
+            }
+        }
+        for frame in frames {
+            let Some(wire) = self.wires.get_mut(&id) else { return };
+            let Some(open) = wire.open.pop_front() else { return };
+            let asked = open.asked;
+            if asked.api != 0 || frames::correlation(&frame) != Some(asked.correlation) {
+                continue;
+            }
+            let Some(told) = frames::produce_answer(&frame, asked.version) else { continue };
+            self.tell(|| {
+                let codes: String = told.iter().map(|t| format!(" p{} {}", t.1, t.2)).collect();
+                format!("client {c} wire {id} is answered {}{codes}", asked.correlation)
+            });
+            self.judge_answer(producer, &asked, &told);
+        }
+        if let Some(wire) = self.wires.get_mut(&id)
+            && !wire.read.rest().is_empty()
+            && let Some(open) = wire.open.front_mut()
+        {
+            open.touched = true;
+        }
+    }
+
+    /// Notes what a producer was told of the batches of a request.
+    pub(crate) fn judge_answer(&mut self, producer: u32, asked: &Asked, told: &[frames::Told]) {
+        for part in &asked.parts {
+            let Some(seen) = self.seen(producer, part) else { continue };
+            let of = |t: &&frames::Told| t.0 == part.topic && t.1 == part.partition;
+            let ending = match told.iter().find(of).map(|told| told.2) {
+                Some(code) if ErrorCode(code).is_success() || code == 46 => Ending::Written,
+                Some(code) if frames::is_refusal(code, asked.acks) => Ending::Refused,
+                _ => Ending::Unknown,
+            };
+            self.book.ended(&seen, ending);
+        }
+    }
+
+    /// The end of a late request's connection.
+    pub(crate) fn end_ghost(&mut self, connection: Connection) {
+        self.cluster.disconnect(self.now, connection);
+    }
+}

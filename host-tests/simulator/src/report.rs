@@ -1,0 +1,110 @@
+//! What many runs were like.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::fault::{Fault, Fired};
+use crate::promise::Promise;
+use crate::run::Outcome;
+
+/// Sums over runs.
+#[derive(Clone, Default, Debug)]
+pub struct Report {
+    /// Runs.
+    pub seeds: u64,
+    /// Those of them whose faults suspend nothing.
+    pub sound: u64,
+    /// Calls of the machine.
+    pub steps: u64,
+    /// Records that were accepted.
+    pub accepted: u64,
+    /// Records that were delivered.
+    pub delivered: u64,
+    /// Runs that met a finding that is known already.
+    pub known: BTreeMap<&'static str, u64>,
+    /// Time that passed in the worlds, in microseconds.
+    pub span: u128,
+    /// Faults that hit.
+    pub fired: Fired,
+    /// How often each promise was judged, and broken.
+    pub promises: BTreeMap<Promise, (u64, u64)>,
+}
+
+impl Report {
+    /// Takes a run in. `compared`: it was run twice.
+    pub fn take(&mut self, outcome: &Outcome, compared: bool) {
+        self.seeds += 1;
+        self.sound += u64::from(outcome.suspended.is_empty());
+        self.steps += outcome.steps;
+        self.accepted += outcome.accepted;
+        self.delivered += outcome.delivered;
+        if let Some(finding) = outcome.known {
+            *self.known.entry(finding).or_default() += 1;
+        }
+        self.span += u128::from(outcome.span);
+        self.fired.add(&outcome.fired);
+        for promise in Promise::ALL {
+            let judged =
+                !outcome.suspended.contains(&promise) && (promise != Promise::I18 || compared);
+            let broken = outcome.violation.as_ref().is_some_and(|v| v.promise == promise);
+            let sum = self.promises.entry(promise).or_default();
+            sum.0 += u64::from(judged);
+            sum.1 += u64::from(broken);
+        }
+    }
+
+    /// Adds another report.
+    pub fn add(&mut self, other: &Self) {
+        self.seeds += other.seeds;
+        self.sound += other.sound;
+        self.steps += other.steps;
+        self.accepted += other.accepted;
+        self.delivered += other.delivered;
+        for (finding, count) in &other.known {
+            *self.known.entry(finding).or_default() += count;
+        }
+        self.span += other.span;
+        self.fired.add(&other.fired);
+        for (promise, (judged, broken)) in &other.promises {
+            let sum = self.promises.entry(*promise).or_default();
+            sum.0 += judged;
+            sum.1 += broken;
+        }
+    }
+
+    /// Runs that broke a promise.
+    #[must_use]
+    pub fn broken(&self) -> u64 {
+        self.promises.values().map(|(_, broken)| broken).sum()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let per_seed = |sum: u64| sum as f64 / self.seeds.max(1) as f64;
+        writeln!(f, "fault               hits  suspends")?;
+        for fault in Fault::ALL {
+            let suspends: Vec<String> =
+                fault.suspends().iter().map(|promise| format!("{promise:?}")).collect();
+            let line = format!("{fault:18}{:6}  {}", self.fired.of(*fault), suspends.join(" "));
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        writeln!(f, "\nchecker                          judged broken")?;
+        for (promise, (judged, broken)) in &self.promises {
+            writeln!(f, "{:32}{judged:7}{broken:7}", promise.checker())?;
+        }
+        for (finding, count) in &self.known {
+            writeln!(f, "\n{count} runs met what is known: {finding}")?;
+        }
+        let days = self.span / 86_400_000_000;
+        let steps = per_seed(self.steps);
+        writeln!(f, "\n{} seeds, {} of them suspend nothing; {days} days", self.seeds, self.sound)?;
+        write!(
+            f,
+            "per seed: {:.0} records delivered of {:.0}, {:.1} faults hit, {steps:.0} core steps",
+            per_seed(self.delivered),
+            per_seed(self.accepted),
+            per_seed(self.fired.total()),
+        )
+    }
+}

@@ -1,0 +1,201 @@
+//! What brokers do to requests of clients that are to come: the hook of the cluster.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ottla::message::{Api, ErrorCode};
+use ottla_broker::{Action, Cluster, Request, Seen, Silence};
+
+use crate::fault::{Fault, Fired};
+use crate::frames;
+
+/// The APIs of a producer.
+const APIS: [Api; 4] = [Api::Produce, Api::Metadata, Api::InitProducerId, Api::ApiVersions];
+
+/// Codes that are met often; the others come one time in four.
+const USUAL: [i16; 16] = [6, 3, 7, 20, 19, 56, 5, 45, 10, 87, 29, 47, 59, 14, 100, 129];
+
+/// What happens to a request.
+#[derive(Clone, Debug)]
+enum Snap {
+    Act(Action),
+    /// Metadata as it was, by version.
+    Stale(BTreeMap<i16, Vec<u8>>),
+    /// A producer id with few epochs left.
+    LastEpochs,
+}
+
+/// A trap for some requests.
+#[derive(Clone, Debug)]
+struct Trap {
+    fault: Fault,
+    node: i32,
+    api: Option<Api>,
+    snap: Snap,
+    left: u32,
+}
+
+#[derive(Clone, Default, Debug)]
+struct Inside {
+    set: Vec<Trap>,
+    fired: Fired,
+    /// Ids that were given away by [`Snap::LastEpochs`].
+    ids: i64,
+}
+
+/// The traps that are set; shared with the hook.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Traps(Arc<Mutex<Inside>>);
+
+impl Traps {
+    fn inside<R>(&self, f: impl FnOnce(&mut Inside) -> R) -> R {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sets them up as the cluster's hook.
+    pub(crate) fn install(&self, cluster: &mut Cluster) {
+        let traps = self.clone();
+        cluster.set_hook(move |seen| traps.inside(|inside| inside.ask(seen)));
+    }
+
+    /// Takes all of them away.
+    pub(crate) fn clear(&self) {
+        self.inside(|inside| inside.set.clear());
+    }
+
+    /// How often they hit.
+    pub(crate) fn fired(&self) -> Fired {
+        self.inside(|inside| inside.fired.clone())
+    }
+
+    /// Sets a trap on a node. False: the fault is none that comes by requests.
+    pub(crate) fn set(&self, fault: Fault, node: i32, what: u32, span: u64, old: &Cluster) -> bool {
+        let produce = Some(Api::Produce);
+        let silence = if what.is_multiple_of(2) { Silence::Close } else { Silence::Stay };
+        let any = Some(APIS[(what >> 16) as usize % APIS.len()]);
+        let act = |action| Snap::Act(action);
+        let (api, snap, left) = match fault {
+            Fault::Stale => (Some(Api::Metadata), Snap::Stale(tell(old, node)), 1 + what % 6),
+            Fault::LastEpochs => (Some(Api::InitProducerId), Snap::LastEpochs, 100),
+            Fault::Throttle => (None, act(Action::Throttle(span as u32)), 1 + what % 3),
+            Fault::Slow => (any, act(Action::Delay(span)), 1),
+            Fault::SlowAnswer => (any, act(Action::DelayAnswer(span)), 1),
+            Fault::Swallow => (any, act(Action::Swallow(silence)), 1),
+            Fault::HangUp => (any, act(Action::Close), 1),
+            Fault::CodeBefore => {
+                (any, act(Action::Refuse(code_of(fault, what))), 1 + (what >> 8) % 4)
+            }
+            Fault::CodeAfter => {
+                let api = if what & 0x80 == 0 { produce } else { any };
+                (api, act(Action::AnswerAfter(code_of(fault, what))), 1 + (what >> 8) % 4)
+            }
+            Fault::Lie => {
+                let code = code_of(fault, what);
+                let before = code.0 == 46 && what & 0x80 == 0;
+                let action = if before { Action::Refuse(code) } else { Action::AnswerAfter(code) };
+                (produce, act(action), 1 + (what >> 8) % 3)
+            }
+            _ => return false,
+        };
+        self.inside(|inside| inside.set.push(Trap { fault, node, api, snap, left }));
+        true
+    }
+}
+
+/// The code that a fault answers.
+fn code_of(fault: Fault, what: u32) -> ErrorCode {
+    match fault {
+        // 46 says that the batch is in the log.
+        Fault::CodeBefore => code(what, |code| code != 46),
+        Fault::Lie => code(what, |code| frames::is_refusal(code, -1) || code == 46),
+        _ => code(what, |code| code != 46 && !frames::is_refusal(code, 1)),
+    }
+}
+
+/// A code that is allowed, usual or any.
+fn code(what: u32, allowed: impl Fn(i16) -> bool) -> ErrorCode {
+    let any = |n: u32| (n % 139) as i16 - 1;
+    let usual = USUAL[what as usize % USUAL.len()];
+    let first = if (what >> 20).is_multiple_of(4) { any(what >> 3) } else { usual };
+    // 4711 is a code of the future.
+    let tries = std::iter::once(first).chain((0..139).map(|n| any((what >> 3).wrapping_add(n))));
+    ErrorCode(tries.into_iter().find(|code| *code != 0 && allowed(*code)).unwrap_or(4_711))
+}
+
+/// All that a node tells of its cluster, by version.
+fn tell(cluster: &Cluster, node: i32) -> BTreeMap<i16, Vec<u8>> {
+    let mut cluster = cluster.clone();
+    cluster.clear_hook();
+    let mut bodies = BTreeMap::new();
+    for version in 4..=13_i16 {
+        let Some(connection) = cluster.connect(0, node) else { break };
+        let mut frame = vec![0, 3, 0, version as u8, 0, 0, 0, 1, 0xff, 0xff];
+        match version {
+            ..8 => frame.extend([0xff, 0xff, 0xff, 0xff, 0]),
+            8 => frame.extend([0xff, 0xff, 0xff, 0xff, 0, 0, 0]),
+            9..11 => frame.extend([0, 0, 0, 0, 0, 0]),
+            11.. => frame.extend([0, 0, 0, 0, 0]),
+        }
+        let mut request = (frame.len() as u32).to_be_bytes().to_vec();
+        request.extend(frame);
+        cluster.handle_input(0, connection, &request);
+        if let Some(answer) = cluster.poll_output(connection) {
+            let header = if version >= 9 { 9 } else { 8 };
+            bodies.insert(version, answer.get(header..).unwrap_or(&[]).to_vec());
+        }
+        cluster.disconnect(0, connection);
+    }
+    bodies
+}
+
+impl Inside {
+    fn ask(&mut self, seen: &Seen<'_>) -> Action {
+        let fits = |trap: &&mut Trap| {
+            trap.left > 0
+                && trap.node == seen.node
+                && trap.api.is_none_or(|api| api == seen.api)
+                && !is_untrue(trap, seen)
+        };
+        let Some(trap) = self.set.iter_mut().find(fits) else { return Action::Proceed };
+        let action = match &trap.snap {
+            Snap::Act(action) => action.clone(),
+            Snap::Stale(bodies) => match bodies.get(&seen.version) {
+                Some(body) => Action::Answer(body.clone()),
+                None => return Action::Proceed,
+            },
+            Snap::LastEpochs => {
+                if seen.version > 5 {
+                    return Action::Proceed;
+                }
+                self.ids += 1;
+                Action::Answer(last_epochs(seen.version, 1_000_000 + self.ids))
+            }
+        };
+        trap.left -= 1;
+        let fault = trap.fault;
+        self.fired.count(fault);
+        self.set.retain(|trap| trap.left > 0);
+        action
+    }
+}
+
+/// Whether a code would say of a request what is not so: without replicas to wait for, some codes
+/// come before the append only.
+fn is_untrue(trap: &Trap, seen: &Seen<'_>) -> bool {
+    let acks = match seen.request {
+        Request::Produce(request) => request.acks,
+        _ => return false,
+    };
+    matches!(&trap.snap, Snap::Act(Action::AnswerAfter(code))
+        if trap.fault != Fault::Lie && frames::is_refusal(code.0, acks))
+}
+
+fn last_epochs(version: i16, id: i64) -> Vec<u8> {
+    let mut body = vec![0; 6];
+    body.extend(id.to_be_bytes());
+    body.extend(32_766_i16.to_be_bytes());
+    if version >= 2 {
+        body.push(0);
+    }
+    body
+}

@@ -1,0 +1,169 @@
+//! A connection: bytes on their way, and what there is to see of them.
+
+use std::collections::VecDeque;
+
+use ottla::Link;
+use ottla_broker::Connection;
+
+use crate::fault::Fault;
+use crate::frames::{Asked, Stream};
+
+/// One way of a connection.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Pipe {
+    segments: VecDeque<(u64, Vec<u8>)>,
+    /// Bytes on their way.
+    pub(crate) held: usize,
+    last: u64,
+    free: u64,
+    /// It breaks after so many more bytes.
+    pub(crate) cut: Option<u64>,
+    /// Nothing comes through any more, by this fault.
+    pub(crate) dead: Option<Fault>,
+    /// Something was lost by it, and nobody has counted that yet.
+    pub(crate) hit: Option<Fault>,
+    lossy: bool,
+    /// It ends at this time.
+    pub(crate) end: Option<u64>,
+}
+
+impl Pipe {
+    /// Bytes set out. Returns when they arrive: not before others that set out earlier.
+    pub(crate) fn push(&mut self, now: u64, bytes: Vec<u8>, delay: u64, per_second: u64) -> u64 {
+        let takes = (bytes.len() as u64 * 1_000_000).checked_div(per_second).unwrap_or(0);
+        self.free = self.free.max(now) + takes;
+        self.last = self.last.max(self.free + delay);
+        self.held += bytes.len();
+        self.segments.push_back((self.last, bytes));
+        self.last
+    }
+
+    /// The pipe ends after all that is in it.
+    pub(crate) fn push_end(&mut self, now: u64, delay: u64) -> u64 {
+        self.last = self.last.max(now + delay);
+        self.end = Some(self.last);
+        self.last
+    }
+
+    /// Bytes that have arrived, no more than until the cut.
+    pub(crate) fn arrived(&mut self, now: u64, out: &mut Vec<u8>) {
+        out.clear();
+        while let Some((at, _)) = self.segments.front() {
+            if *at > now {
+                break;
+            }
+            let Some((_, bytes)) = self.segments.pop_front() else { break };
+            self.held -= bytes.len();
+            match self.dead {
+                None => out.extend_from_slice(&bytes),
+                // Once for each connection, whatever is lost.
+                fault if !self.lossy => {
+                    self.lossy = true;
+                    self.hit = fault;
+                }
+                Some(_) => {}
+            }
+        }
+        if let Some(cut) = &mut self.cut {
+            out.truncate(usize::try_from(*cut).unwrap_or(usize::MAX));
+            *cut -= out.len() as u64;
+        }
+    }
+
+    /// What is on its way arrives by this time at the latest.
+    pub(crate) fn hasten(&mut self, by: u64) {
+        self.segments.iter_mut().for_each(|(at, _)| *at = by.min(*at));
+        (self.last, self.free) = (self.last.min(by), self.free.min(by));
+        self.end = self.end.map(|end| end.min(by));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// When the next bytes, or the end, arrive.
+    pub(crate) fn next(&self) -> Option<u64> {
+        self.segments.front().map(|(at, _)| *at).or(self.end)
+    }
+}
+
+/// A request without an answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Open {
+    pub(crate) asked: Asked,
+    /// Its bytes, if it is of Produce.
+    pub(crate) bytes: Vec<u8>,
+    /// Some of its answer was read.
+    pub(crate) touched: bool,
+}
+
+/// A connection of a client to a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Wire {
+    pub(crate) client: usize,
+    /// The process that has it.
+    pub(crate) producer: u32,
+    /// The client's end; none once it was given up.
+    pub(crate) link: Option<Link>,
+    pub(crate) connected: bool,
+    pub(crate) node: i32,
+    /// How long bytes take, without trouble.
+    pub(crate) delay: u64,
+    /// The broker's end.
+    pub(crate) connection: Option<Connection>,
+    pub(crate) up: Pipe,
+    pub(crate) down: Pipe,
+    pub(crate) sent: Stream,
+    pub(crate) read: Stream,
+    pub(crate) open: VecDeque<Open>,
+    /// Some of a frame was written, and not all of it.
+    pub(crate) begun: bool,
+}
+
+impl Wire {
+    pub(crate) fn new(client: usize, producer: u32, link: Link, node: i32, delay: u64) -> Self {
+        Self {
+            client,
+            producer,
+            link: Some(link),
+            connected: false,
+            node,
+            delay,
+            connection: None,
+            up: Pipe::default(),
+            down: Pipe::default(),
+            sent: Stream::default(),
+            read: Stream::default(),
+            open: VecDeque::new(),
+            begun: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_arrive_in_order_and_no_faster_than_they_may() {
+        let mut pipe = Pipe::default();
+        assert_eq!(pipe.push(100, vec![1; 50], 1_000, 0), 1_100);
+        assert_eq!(pipe.push(200, vec![2; 50], 10, 0), 1_100);
+        assert_eq!(pipe.push(300, vec![3; 50], 1_000, 1_000), 51_300);
+        let mut out = Vec::new();
+        pipe.arrived(1_100, &mut out);
+        assert_eq!((out.len(), pipe.held, pipe.next()), (100, 50, Some(51_300)));
+    }
+
+    #[test]
+    fn a_cut_falls_at_its_byte() {
+        let mut pipe = Pipe { cut: Some(70), ..Pipe::default() };
+        let mut out = Vec::new();
+        for expected in [50, 20, 0] {
+            pipe.push(0, vec![0; 50], 0, 0);
+            pipe.arrived(0, &mut out);
+            assert_eq!(out.len(), expected);
+        }
+        assert_eq!(pipe.cut, Some(0));
+    }
+}
