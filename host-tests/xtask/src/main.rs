@@ -1,6 +1,7 @@
 //! The project's chores: `cargo xtask test` runs every check there is, `cargo xtask setup` installs
 //! what the checks need, `cargo xtask rows` lists scenarios without a test, `cargo xtask bench`
-//! compares clients, `cargo xtask firmware` builds and runs images.
+//! compares clients, `cargo xtask simulate` runs clusters under faults, `cargo xtask firmware`
+//! builds and runs images.
 
 mod bench;
 mod command;
@@ -9,6 +10,7 @@ mod cross;
 mod firmware;
 mod install;
 mod rows;
+mod simulate;
 mod steps;
 
 use std::process::ExitCode;
@@ -40,6 +42,12 @@ enum Chore {
     Firmware {
         #[command(subcommand)]
         chore: firmware::Chore,
+    },
+    /// Runs a cluster and its producers under faults, by seed; `--help` after it tells its options
+    #[command(disable_help_flag = true)]
+    Simulate {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
     /// Compares what clients cost per record; `--help` after it tells its options
     #[command(disable_help_flag = true)]
@@ -87,6 +95,9 @@ fn main() -> ExitCode {
         Chore::Rows => Context::new(Depth::Normal).and_then(|context| rows::list(&context)),
         Chore::Bench { arguments } => {
             Context::new(Depth::Normal).and_then(|context| bench::run(&context, &arguments))
+        }
+        Chore::Simulate { arguments } => {
+            Context::new(Depth::Normal).and_then(|context| simulate::run(&context, &arguments))
         }
         Chore::Firmware { chore } => Context::new(Depth::Normal).and_then(|c| chore.run(&c)),
         Chore::Count => Context::new(Depth::Normal).and_then(|c| steps::instructions::save(&c)),

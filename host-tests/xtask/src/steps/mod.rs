@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result};
 use crate::context::Context;
 use crate::firmware;
 use crate::rows;
+use crate::simulate;
 
 struct Step {
     name: &'static str,
@@ -74,6 +75,12 @@ const STEPS: &[Step] = &[
         about: "traces are the same on 32 bits and on microcontrollers, within their bounds",
         quick: false,
         run: device::check,
+    },
+    Step {
+        name: "simulate",
+        about: "a cluster under faults: every seed keeps what is promised",
+        quick: false,
+        run: simulate::check,
     },
     Step {
         name: "kafka",
