@@ -67,6 +67,16 @@ impl Sequences {
         self.broken
     }
 
+    /// How old a success may be to prove that the broker has the producer's state.
+    #[cfg(feature = "view")]
+    pub(crate) const PROOF: Duration = PROOF;
+
+    /// The last success, while nothing has closed the window since.
+    #[cfg(feature = "view")]
+    pub(crate) const fn proven(&self) -> Option<Instant> {
+        self.proven
+    }
+
     /// How many batches may be unresolved at `now`. R7.
     #[must_use]
     pub fn window(&self, now: Instant) -> u8 {

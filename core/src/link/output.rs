@@ -76,6 +76,12 @@ impl Cursor {
         Self { request, ..Self::NONE }
     }
 
+    /// The batch (or topic) of the part, and the one before it.
+    #[cfg(feature = "view")]
+    pub(crate) const fn items(self) -> [u32; 2] {
+        [self.item, self.previous]
+    }
+
     pub(crate) const fn batch(self) -> BatchId {
         BatchId::from_number(self.item)
     }

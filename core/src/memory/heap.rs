@@ -66,6 +66,12 @@ impl Memory<'_> {
 impl Heap {
     pub(crate) const EMPTY: Self = Self { length: 0 };
 
+    /// Number of timers.
+    #[cfg(feature = "view")]
+    pub(crate) const fn length(&self) -> u32 {
+        self.length
+    }
+
     /// The earliest timer.
     pub(crate) fn first(&self, memory: &Memory<'_>) -> Option<(PartitionId, Instant)> {
         if self.length == 0 { None } else { Some(memory.timer_at(0)) }

@@ -15,6 +15,9 @@ const NEXT_CONTACT: Duration = Duration::from_secs(1);
 const TURN: Duration = Duration::from_secs(1);
 
 impl Machine {
+    #[cfg(feature = "view")]
+    pub(super) const TURN: Duration = TURN;
+
     /// What the adapter has to do for its links.
     pub(crate) fn poll_link(&mut self, memory: &mut Memory<'_>) -> Option<Order> {
         // What records asked for since the last input is started here.

@@ -17,6 +17,8 @@ mod resolve;
 mod send;
 mod slots;
 mod texts;
+#[cfg(feature = "view")]
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,8 @@ use machine::Phase;
 pub use outcome::{Accepted, Broker, Cause, Delivery, Doubt, Event, Flush, Outcome, Topic};
 pub use slots::{Batch, BatchId, BatchSlot};
 pub use texts::{Complaint, Complaints};
+#[cfg(feature = "view")]
+pub use view::View;
 
 use crate::config::Config;
 use crate::error::{Full, Refused};
@@ -499,6 +503,13 @@ impl<O: Owner> Producer<O> {
     #[must_use]
     pub const fn config(&self) -> &Config {
         &self.machine.config
+    }
+
+    /// Shows `see` all of the state that later calls depend on, for searches that ask whether two
+    /// producers will behave the same.
+    #[cfg(feature = "view")]
+    pub fn view(&mut self, see: &mut dyn FnMut(View<'_>)) {
+        self.machine.view(&self.owner.memory(), see);
     }
 
     /// The memory's owner, for what it offers beside lending.
