@@ -152,6 +152,7 @@ pub mod producer;
 mod random;
 pub mod record;
 pub mod sizes;
+mod states;
 pub mod time;
 pub mod wire;
 

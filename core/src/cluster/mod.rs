@@ -3,4 +3,4 @@
 mod slots;
 
 pub use slots::{BrokerId, BrokerSlot, PartitionId, PartitionSlot, TopicId, TopicSlot};
-pub(crate) use slots::{NO_ID, Pools, TopicState, flag};
+pub(crate) use slots::{Course, NO_ID, Pools, TopicState, flag};

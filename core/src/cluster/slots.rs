@@ -5,6 +5,7 @@ use crate::link::LinkId;
 use crate::memory::{Pool, id};
 use crate::message::ErrorCode;
 use crate::producer::BatchId;
+use crate::states::changes;
 use crate::time::Instant;
 
 id! {
@@ -31,6 +32,14 @@ pub(crate) enum TopicState {
     /// The broker says that it cannot be used.
     Failed(ErrorCode),
 }
+
+changes! { TopicState {
+    Unknown -> Known: "its partitions were told";
+    Unknown -> Failed: "a code that will stay";
+    Known -> Failed: "a code that will stay";
+    Failed -> Failed: "still";
+    Failed -> Known: "its partitions were told";
+} }
 
 /// Stands for a topic id that no broker has told. KIP-516.
 pub(crate) const NO_ID: [u8; 16] = [0; 16];
@@ -68,20 +77,61 @@ pub struct TopicSlot {
 
 /// Bits of [`PartitionSlot::flags`].
 pub(crate) mod flag {
-    /// After an error: nothing is sent until every request with a batch of the partition has
-    /// ended; then the head goes first. R12.
-    pub(crate) const RECOVERING: u8 = 1;
-    /// The head was answered 45 or 59, or a refused batch left a hole: once nothing is in
-    /// flight, either its unresolved batches are probed or the epoch is bumped. R8.
-    pub(crate) const LOST: u8 = 2;
-    /// Batches that may be in the log are being probed, newest first. R8.
-    pub(crate) const PROBING: u8 = 4;
     /// On its broker's list of ready partitions.
-    pub(crate) const READY: u8 = 8;
+    pub(crate) const READY: u8 = 1;
     /// What makes it ready cannot wait for more (a full batch, or one that is sent again). R21.
-    pub(crate) const URGENT: u8 = 16;
+    pub(crate) const URGENT: u8 = 2;
     /// The leader changed since the last attempt failed: no back-off (KIP-951).
-    pub(crate) const LEADER_CHANGED: u8 = 32;
+    pub(crate) const LEADER_CHANGED: u8 = 4;
+}
+
+/// What a partition does after an error.
+#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Course {
+    /// There was none, or it is over.
+    #[default]
+    Steady,
+    /// Nothing is sent until every request with a batch of the partition has ended; then the
+    /// head goes first. R12.
+    Recovering,
+    /// As that, and the broker did not expect the head's sequence, or a refused batch left a
+    /// hole: then batches that may be in the log are probed, or the epoch is bumped. R8.
+    Lost,
+    /// The newest batch that may be in the log is asked for, alone. R8.
+    Probing,
+    /// The answer to that was an error: the next one is asked for once nothing is in flight.
+    Denied,
+}
+
+changes! { Course {
+    Steady -> Recovering: "an error, or the end of a link";
+    Recovering -> Steady: "nothing is in flight: the head goes first (R12)";
+    Recovering -> Lost: "45 for the head (R8)";
+    Lost -> Recovering: "written, or proven, after all";
+    Lost -> Probing: "nothing is in flight, a batch may be in the log";
+    Lost -> Steady: "no batch may be in the log: the next epoch";
+    Probing -> Denied: "an error";
+    Probing -> Recovering: "written: the broker has found its place";
+    Probing -> Steady: "its time was over first: the next epoch";
+    Denied -> Probing: "nothing is in flight: the next one";
+    Denied -> Steady: "all were denied: the next epoch";
+} }
+
+impl Course {
+    /// Nothing is sent until nothing is in flight.
+    pub(crate) const fn waits(self) -> bool {
+        matches!(self, Self::Recovering | Self::Lost | Self::Denied)
+    }
+
+    /// The broker's place in the sequence is not known.
+    pub(crate) const fn is_lost(self) -> bool {
+        matches!(self, Self::Lost | Self::Probing | Self::Denied)
+    }
+
+    /// The next batch to send is one that is probed.
+    pub(crate) const fn probes(self) -> bool {
+        matches!(self, Self::Probing | Self::Denied)
+    }
 }
 
 /// A partition that records were produced to, or that metadata told of while there was room.
@@ -91,6 +141,7 @@ pub struct PartitionSlot {
     pub(crate) index: i32,
     pub(crate) next_in_bucket: PartitionId,
     pub(crate) flags: u8,
+    pub(crate) course: Course,
     /// Attempts with a batch of this partition that are not answered.
     pub(crate) in_flight: u8,
     /// The broker that leads it, and since which epoch.
@@ -185,6 +236,7 @@ impl PartitionSlot {
         index: 0,
         next_in_bucket: PartitionId::NONE,
         flags: 0,
+        course: Course::Steady,
         in_flight: 0,
         leader: None,
         leader_epoch: None,

@@ -102,7 +102,7 @@ impl Links {
         let number = self.links.take(&mut memory.links)?;
         let link = LinkId::from_number(number);
         let slot = &mut memory.links[link];
-        slot.state = LinkState::Wanted;
+        slot.state.enter(LinkState::Wanted);
         slot.generation = generation;
         slot.broker = broker;
         slot.deadline = Some(deadline);
@@ -144,7 +144,7 @@ impl Links {
             }
             self.free(memory, link);
         } else {
-            slot.state = LinkState::Closing(reason);
+            slot.state.enter(LinkState::Closing(reason));
             slot.deadline = None;
             slot.last = RequestId::NONE;
             self.pending = self.pending.wrapping_add(1);
@@ -153,7 +153,9 @@ impl Links {
     }
 
     fn free(&mut self, memory: &mut Memory<'_>, link: LinkId) {
-        let generation = memory.links[link].generation;
+        let slot = &mut memory.links[link];
+        slot.state.enter(LinkState::Free);
+        let generation = slot.generation;
         self.links.give(&mut memory.links, link.number());
         memory.links[link].generation = generation;
     }
@@ -168,7 +170,7 @@ impl Links {
             match memory.links[link].state {
                 LinkState::Wanted => {
                     self.pending = self.pending.wrapping_sub(1);
-                    memory.links[link].state = LinkState::Connecting;
+                    memory.links[link].state.enter(LinkState::Connecting);
                     return Some(Order::Connect(link));
                 }
                 LinkState::Closing(reason) => {

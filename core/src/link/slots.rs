@@ -3,6 +3,7 @@
 use super::{Cursor, Reason};
 use crate::memory::{BatchId, BrokerId, id};
 use crate::message::Api;
+use crate::states::changes;
 use crate::time::Instant;
 
 id! {
@@ -66,6 +67,21 @@ impl Negotiation {
     }
 }
 
+changes! { Negotiation {
+    Newest -> Five: "it said that it knows 5";
+    Five -> Five: "it said so again";
+    Three -> Five: "it said so";
+    Zero -> Five: "it said so";
+    Newest -> Three: "the link ended without an answer";
+    Five -> Three: "the link ended without an answer";
+    Three -> Zero: "the link ended without an answer";
+    Zero -> Newest: "the link ended without an answer";
+    Newest -> Newest: "no connection";
+    Five -> Newest: "no connection: another release may run there";
+    Three -> Newest: "no connection";
+    Zero -> Newest: "no connection";
+} }
+
 /// Tagged by a byte of its own, so that `Free` is zero bits.
 #[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
@@ -83,6 +99,21 @@ pub(crate) enum LinkState {
     /// `poll_link` will say "close"; for the machine the link has ended.
     Closing(Reason),
 }
+
+changes! { LinkState {
+    Free -> Wanted: "a broker has something to send, its back-off is over";
+    Wanted -> Connecting: "the adapter is told to connect";
+    Connecting -> Negotiating: "connected";
+    Negotiating -> Ready: "ApiVersions is answered";
+    Wanted -> Free: "not wanted any more";
+    Connecting -> Closing: "setup timeout";
+    Negotiating -> Closing: "request timeout, or an answer that cannot be read";
+    Ready -> Closing: "request timeout, fault, idle, code 129, or it made way";
+    Connecting -> Free: "the adapter could not connect";
+    Negotiating -> Free: "the connection has ended";
+    Ready -> Free: "the connection has ended";
+    Closing -> Free: "the adapter is told to close";
+} }
 
 /// The broker does not have this API in a version that this client knows.
 pub(crate) const NO_VERSION: i8 = -1;

@@ -5,7 +5,7 @@ use super::machine::Machine;
 use super::outcome::{Accepted, Topic};
 use super::partitioner::{key_hash, partition_of};
 use super::slots::{Batch, BatchId, BatchState};
-use crate::cluster::{TopicState, flag};
+use crate::cluster::TopicState;
 use crate::config::{Partitioner, UnknownTime};
 use crate::error::{Full, Refused};
 use crate::memory::{Memory, PartitionId, TopicId, hash_name};
@@ -354,7 +354,7 @@ impl Machine {
                 return Ok(done);
             }
             // It does not fit any more: the batch is full.
-            memory.batches[last].state = BatchState::Closed;
+            memory.batches[last].state.enter(BatchState::Closed);
             self.evaluate(memory, partition);
         }
         let batch = self.open_batch(memory, partition, fields, timestamp)?;
@@ -401,7 +401,7 @@ impl Machine {
         slot.class = slot.class.max(record.class);
         let full = length >= limit;
         if full {
-            slot.state = BatchState::Closed;
+            slot.state.enter(BatchState::Closed);
         }
         let partition = slot.partition;
         let entry = &mut memory.partitions[partition];
@@ -437,7 +437,7 @@ impl Machine {
         let before = core::mem::replace(&mut self.live_last, batch);
         let entry = &mut memory.partitions[partition];
         let last = core::mem::replace(&mut entry.last, batch);
-        if entry.cursor.is_none() && !entry.has(flag::PROBING) {
+        if entry.cursor.is_none() && !entry.course.probes() {
             entry.cursor = batch;
         }
         if last.is_none() {
@@ -446,7 +446,7 @@ impl Machine {
         entry.batches = entry.batches.saturating_add(1);
         let first_number = entry.accepted;
         let slot = &mut memory.batches[batch];
-        slot.state = BatchState::Open;
+        slot.state.enter(BatchState::Open);
         slot.partition = partition;
         slot.block = block;
         slot.length = layout::HEADER;
@@ -476,7 +476,7 @@ impl Machine {
             let (open, partition, before) =
                 (slot.state == BatchState::Open, slot.partition, slot.live_previous);
             if open {
-                slot.state = BatchState::Closed;
+                slot.state.enter(BatchState::Closed);
                 self.evaluate(memory, partition);
             }
             batch = before;

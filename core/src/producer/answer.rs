@@ -419,12 +419,12 @@ impl Machine {
         }
         let broker = slot.broker;
         let slot = &mut memory.links[link];
-        slot.state = LinkState::Ready;
+        slot.state.enter(LinkState::Ready);
         slot.ready_at = self.now;
         let entry = &mut memory.brokers[broker];
         entry.failures = 0;
         if known >= 5 {
-            entry.negotiation = crate::link::Negotiation::Five;
+            entry.negotiation.enter(crate::link::Negotiation::Five);
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ impl Machine {
             return;
         }
         let slot = &mut memory.links[link];
-        slot.state = LinkState::Negotiating;
+        slot.state.enter(LinkState::Negotiating);
         slot.deadline = None;
         slot.active_at = self.now;
         if let Some(receive) = memory.receives.get_mut(link.index()) {
@@ -140,9 +140,9 @@ impl Machine {
             let failures = slot.failures;
             slot.failures = failures.saturating_add(1);
             if matches!(state, LinkState::Negotiating) {
-                slot.negotiation = slot.negotiation.after_failure();
+                slot.negotiation.enter(slot.negotiation.after_failure());
             } else if matches!(state, LinkState::Connecting) {
-                slot.negotiation = Negotiation::Newest;
+                slot.negotiation.enter(Negotiation::Newest);
             }
             let (first, max) = (self.config.reconnect_backoff, self.config.reconnect_backoff_max);
             let pause = self.backoff(first, max, u32::from(failures));

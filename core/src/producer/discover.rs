@@ -1,6 +1,6 @@
 //! Metadata and the producer id: what any broker can be asked for.
 
-use super::machine::Machine;
+use super::machine::{Machine, Question};
 use super::outcome::{Broker, Notice};
 use crate::cluster::{NO_ID, TopicSlot, TopicState, flag};
 use crate::error::Full;
@@ -13,23 +13,23 @@ use crate::wire::write::copy;
 impl Machine {
     /// Metadata of all topics in use is needed, as soon as back-off allows.
     pub(super) fn request_metadata(&mut self) {
-        self.refresh.needed = true;
+        self.refresh.question.need();
         self.refresh.full = true;
     }
 
     /// Metadata of this topic is needed, as soon as back-off allows.
     pub(super) fn request_topic(&mut self, memory: &mut Memory<'_>, topic: TopicId) {
         memory.topics[topic].wanted = true;
-        self.refresh.needed = true;
+        self.refresh.question.need();
     }
 
     /// Metadata is needed of something new: only a failure makes it wait. An answer that is on its
     /// way may have it.
     pub(super) fn request_news(&mut self) {
-        if self.refresh.in_flight {
+        if self.refresh.question.is_asked() {
             return;
         }
-        self.refresh.needed = true;
+        self.refresh.question.need();
         if self.refresh.failures == 0 {
             self.refresh.retry_at = self.now;
         }
@@ -37,7 +37,7 @@ impl Machine {
 
     /// R14: age counts when something is sent.
     pub(super) fn check_metadata_age(&mut self) {
-        if self.refresh.in_flight && self.refresh.asked_full {
+        if self.refresh.question.is_asked() && self.refresh.asked_full {
             return;
         }
         let age = self.config.metadata_max_age;
@@ -48,9 +48,8 @@ impl Machine {
 
     /// Asks any broker for what is needed.
     pub(super) fn ask(&mut self, memory: &mut Memory<'_>) {
-        let due = |needed: bool, in_flight: bool, at| needed && !in_flight && at <= self.now;
-        let refresh = due(self.refresh.needed, self.refresh.in_flight, self.refresh.retry_at);
-        let acquire = due(self.acquire.needed, self.acquire.in_flight, self.acquire.retry_at);
+        let refresh = self.refresh.question.is_due() && self.refresh.retry_at <= self.now;
+        let acquire = self.acquire.question.is_due() && self.acquire.retry_at <= self.now;
         if refresh {
             // Longer than an attempt takes, nobody waited: the time counts anew.
             let longest = self.config.request_timeout.max(self.config.connection_setup_timeout_max);
@@ -74,8 +73,7 @@ impl Machine {
                 Some(request) => {
                     memory.requests[request].topics = self.choose_topics(memory);
                     self.measure_last(memory, link);
-                    self.refresh.in_flight = true;
-                    self.refresh.needed = false;
+                    self.refresh.question.enter(Question::Asked);
                 }
                 None => self.full = Perhaps::Yes(Full::Requests),
             }
@@ -85,7 +83,7 @@ impl Machine {
             match self.links.push(memory, link, Api::InitProducerId, i16::from(version)) {
                 Some(_) => {
                     self.measure_last(memory, link);
-                    self.acquire.in_flight = true;
+                    self.acquire.question.enter(Question::Asked);
                 }
                 None => self.full = Perhaps::Yes(Full::Requests),
             }
@@ -234,7 +232,7 @@ impl Machine {
         if leader.is_some() && self.missing_leader(memory).is_none() {
             self.refresh.homeless = partition;
         }
-        if !self.refresh.in_flight {
+        if !self.refresh.question.is_asked() {
             self.request_metadata();
         }
         // Otherwise the end of the answer that is on its way looks whether it was there.
@@ -355,7 +353,7 @@ impl Machine {
                 self.forget_epochs(memory, topic, true);
             }
         } else {
-            slot.state = TopicState::Failed(error);
+            slot.state.enter(TopicState::Failed(error));
             if slot.awaited {
                 self.topic_events = self.topic_events.saturating_add(1);
             }
@@ -386,7 +384,7 @@ impl Machine {
             slot.sticky = PartitionId::NONE;
         }
         if !matches!(slot.state, TopicState::Known) {
-            slot.state = TopicState::Known;
+            slot.state.enter(TopicState::Known);
             if slot.awaited {
                 self.topic_events = self.topic_events.saturating_add(1);
             }
@@ -479,7 +477,7 @@ impl Machine {
     }
 
     pub(super) fn finish_metadata(&mut self, memory: &mut Memory<'_>) {
-        self.refresh.in_flight = false;
+        self.refresh.question.end();
         self.refresh.incomplete |= self.any_topic(memory, TopicSlot::is_awaited);
         self.look_for_leaders(memory);
         let told = self.refresh.error.is_success()
@@ -543,7 +541,7 @@ impl Machine {
 
     /// The link ended before the answer.
     pub(super) fn metadata_failed(&mut self, memory: &mut Memory<'_>) {
-        self.refresh.in_flight = false;
+        self.refresh.question.end();
         self.request_metadata();
         self.lose_patience();
         for number in self.pools.topics.numbers() {
@@ -569,7 +567,7 @@ impl Machine {
 
     /// The answer to InitProducerId.
     pub(super) fn producer_id(&mut self, memory: &mut Memory<'_>, answer: &init_producer_id::Item) {
-        self.acquire.in_flight = false;
+        self.acquire.question.end();
         let code = answer.error;
         if code.is_success() && answer.producer_id < 0 {
             // No id at all: nothing may be sent under it. R9.
@@ -581,7 +579,6 @@ impl Machine {
             self.acquire_failed();
         } else {
             // Everything queued fails; of a missing permission the next record tries again.
-            self.acquire.needed = false;
             self.fail_all(memory, code);
             if code != ErrorCode::CLUSTER_AUTHORIZATION_FAILED {
                 self.fatal = Some(code);
@@ -590,7 +587,8 @@ impl Machine {
     }
 
     pub(super) fn acquire_failed(&mut self) {
-        self.acquire.in_flight = false;
+        self.acquire.question.end();
+        self.acquire.question.need();
         let failures = u32::from(self.acquire.failures);
         self.acquire.failures = self.acquire.failures.saturating_add(1);
         let pause = self.retry_backoff(failures);
@@ -603,7 +601,7 @@ impl Machine {
         self.identity = self.identity.and_then(Identity::bumped);
         self.counters.bumps = self.counters.bumps.wrapping_add(1);
         if self.identity.is_none() {
-            self.acquire.needed = true;
+            self.acquire.question.need();
         }
     }
 }

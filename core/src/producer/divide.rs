@@ -53,7 +53,7 @@ impl Machine {
         let slot = &mut memory.batches[batch];
         slot.begin_rest();
         slot.length = slot.limit;
-        slot.state = BatchState::Assigned;
+        slot.state.enter(BatchState::Assigned);
         slot.attempts = 0;
         slot.set(mark::TORN);
         let partition = slot.partition;
@@ -102,7 +102,7 @@ impl Machine {
         slot.length = part.end;
         slot.max_timestamp = slot.base_timestamp.saturating_add(part.timestamp_delta);
         if slot.state == BatchState::Sealed {
-            slot.state = BatchState::Assigned;
+            slot.state.enter(BatchState::Assigned);
         }
         true
     }

@@ -100,8 +100,8 @@ impl Machine {
         self.resume(memory, now);
         match self.phase {
             Phase::Closed => return,
-            Phase::Closing(earlier) => self.phase = Phase::Closing(earlier.min(deadline)),
-            Phase::Unstarted | Phase::Running => self.phase = Phase::Closing(deadline),
+            Phase::Closing(earlier) => self.phase.enter(Phase::Closing(earlier.min(deadline))),
+            Phase::Unstarted | Phase::Running => self.phase.enter(Phase::Closing(deadline)),
         }
         self.make_all_due(memory);
         if deadline <= self.now {

@@ -10,13 +10,14 @@ use crate::link::{LinkId, Links, Pieces, SCRATCH};
 use crate::memory::{BrokerId, Heap, Memory, PartitionId, Perhaps, Pool, TopicId};
 use crate::message::ErrorCode;
 use crate::random::Random;
+use crate::states::changes;
 use crate::time::{Duration, Instant};
 
 /// Events beside deliveries that wait to be taken; of more, the oldest go.
 const NOTICES: usize = 4;
 
 #[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// Has no settings yet; nothing is accepted.
     #[default]
     Unstarted,
@@ -27,14 +28,72 @@ pub(super) enum Phase {
     Closed,
 }
 
+changes! { Phase {
+    Unstarted -> Running: "its settings are given";
+    Unstarted -> Closing: "close";
+    Running -> Closing: "close";
+    Closing -> Closing: "close, with an earlier deadline";
+    Closing -> Closed: "every record has its outcome";
+} }
+
+/// A question that any broker can answer.
+#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Question {
+    #[default]
+    Rests,
+    /// It is to be asked, once back-off is over and there is a cause.
+    Needed,
+    /// Its request is queued or sent.
+    Asked,
+    /// The same, and something has happened since that the answer may not tell.
+    AskedAnew,
+}
+
+changes! { Question {
+    Rests -> Needed: "something is new, too old, or wrong";
+    Needed -> Asked: "a cause, and a link";
+    Asked -> AskedAnew: "something else is new or wrong";
+    Asked -> Rests: "answered, or the link ended";
+    AskedAnew -> Needed: "answered, or the link ended";
+} }
+
+impl Question {
+    /// It has to be asked, after the answer that is on its way if there is one.
+    pub(super) fn need(&mut self) {
+        match self {
+            Self::Rests => self.enter(Self::Needed),
+            Self::Asked => self.enter(Self::AskedAnew),
+            Self::Needed | Self::AskedAnew => {}
+        }
+    }
+
+    /// Its answer is here, or will not come.
+    pub(super) fn end(&mut self) {
+        match self {
+            Self::Asked => self.enter(Self::Rests),
+            Self::AskedAnew => self.enter(Self::Needed),
+            Self::Rests | Self::Needed => {}
+        }
+    }
+
+    /// Nothing is on its way.
+    pub(super) const fn is_due(self) -> bool {
+        matches!(self, Self::Needed)
+    }
+
+    /// It is on its way.
+    pub(super) const fn is_asked(self) -> bool {
+        matches!(self, Self::Asked | Self::AskedAnew)
+    }
+}
+
 /// Where the producer stands with metadata.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Refresh {
-    pub(super) needed: bool,
+    pub(super) question: Question,
     /// Of all topics in use, not of new ones alone; and whether the one on its way is.
     pub(super) full: bool,
     pub(super) asked_full: bool,
-    pub(super) in_flight: bool,
     /// Not before this, after a failure.
     pub(super) retry_at: Instant,
     pub(super) failures: u8,
@@ -62,10 +121,9 @@ pub(super) struct Refresh {
 
 impl Refresh {
     const EMPTY: Self = Self {
-        needed: false,
+        question: Question::Rests,
         full: false,
         asked_full: false,
-        in_flight: false,
         retry_at: Instant::ZERO,
         failures: 0,
         done_at: None,
@@ -84,15 +142,14 @@ impl Refresh {
 /// Where the producer stands with its id.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Acquire {
-    pub(super) needed: bool,
-    pub(super) in_flight: bool,
+    pub(super) question: Question,
     pub(super) retry_at: Instant,
     pub(super) failures: u8,
 }
 
 impl Acquire {
     pub(super) const EMPTY: Self =
-        Self { needed: false, in_flight: false, retry_at: Instant::ZERO, failures: 0 };
+        Self { question: Question::Rests, retry_at: Instant::ZERO, failures: 0 };
 }
 
 /// A producer without its memory. No generics and no lifetimes: compiled once.
@@ -197,7 +254,7 @@ impl Machine {
         if matches!(self.phase, Phase::Unstarted) {
             self.config = config;
             self.random = Random::new(seed);
-            self.phase = Phase::Running;
+            self.phase.enter(Phase::Running);
         }
     }
 
@@ -268,7 +325,7 @@ impl Machine {
         if let Phase::Closing(_) = self.phase
             && self.live_first.is_none()
         {
-            self.phase = Phase::Closed;
+            self.phase.enter(Phase::Closed);
             self.end_all_links(memory, crate::link::Reason::Shutdown);
         }
         if matches!(self.phase, Phase::Closed) || self.paused {
@@ -307,10 +364,10 @@ impl Machine {
     /// free request to do so; else the end of time.
     fn question_at(&self, memory: &Memory<'_>) -> Instant {
         let mut at = Instant::MAX;
-        if self.refresh.needed && !self.refresh.in_flight {
+        if self.refresh.question.is_due() {
             at = self.refresh.retry_at.max(self.room_at(memory));
         }
-        if self.acquire.needed && !self.acquire.in_flight {
+        if self.acquire.question.is_due() {
             at = at.min(self.acquire.retry_at);
         }
         if at == Instant::MAX || !self.has_request(memory) || !self.has_cause(memory) {

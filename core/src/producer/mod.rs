@@ -25,8 +25,12 @@ mod tests;
 
 pub use accumulate::TOPIC_NAME_MAX;
 pub(crate) use machine::Machine;
-use machine::Phase;
+pub(crate) use machine::Phase;
+#[cfg(test)]
+pub(crate) use machine::Question;
 pub use outcome::{Accepted, Broker, Cause, Delivery, Doubt, Event, Flush, Outcome, Topic};
+#[cfg(test)]
+pub(crate) use slots::BatchState;
 pub use slots::{Batch, BatchId, BatchSlot};
 pub use texts::{Complaint, Complaints};
 #[cfg(feature = "view")]

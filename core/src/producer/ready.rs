@@ -9,7 +9,7 @@
 
 use super::machine::Machine;
 use super::slots::{BatchId, BatchState, mark};
-use crate::cluster::flag;
+use crate::cluster::{Course, flag};
 use crate::identity::WINDOW;
 use crate::link::LinkState;
 use crate::memory::{BrokerId, Memory, PartitionId};
@@ -26,12 +26,12 @@ impl Machine {
             self.timers.remove(memory, partition);
             return;
         }
-        if slot.in_flight == 0 && slot.has(flag::RECOVERING | flag::LOST) {
+        if slot.in_flight == 0 && slot.course != Course::Steady {
             self.recover(memory, partition);
         }
         let slot = &memory.partitions[partition];
         let batch = slot.cursor;
-        if batch.is_none() || slot.has(flag::RECOVERING) {
+        if batch.is_none() || slot.course.waits() {
             self.timers.remove(memory, partition);
             return;
         }
@@ -67,7 +67,7 @@ impl Machine {
         if !self.config.idempotence {
             return slot.in_flight < if self.config.ordered { 1 } else { WINDOW };
         }
-        if slot.has(flag::PROBING) {
+        if slot.course.probes() {
             return slot.in_flight == 0;
         }
         if memory.batches[batch].is_unresolved() {
@@ -130,7 +130,9 @@ impl Machine {
             memory.partitions[before].ready_next = partition;
         }
         // Without an id nothing can go out: `poll_timeout` is due now, and then it is asked for.
-        self.acquire.needed |= self.config.idempotence && self.identity.is_none();
+        if self.config.idempotence && self.identity.is_none() && !self.acquire.question.is_asked() {
+            self.acquire.question.need();
+        }
         self.want_link(memory, broker);
     }
 

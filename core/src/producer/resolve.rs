@@ -13,7 +13,7 @@
 use super::machine::Machine;
 use super::outcome::{Cause, Doubt, Outcome};
 use super::slots::{BatchId, BatchSlot, BatchState, Verdict, mark};
-use crate::cluster::flag;
+use crate::cluster::Course;
 use crate::config::Acks;
 use crate::memory::{Memory, PartitionId, Perhaps};
 use crate::message::ErrorCode;
@@ -93,10 +93,9 @@ impl Machine {
             if slot.identity.is_some() && slot.identity == entry.sequences.identity() {
                 entry.sequences.succeeded(slot.sequence.after(slot.count), self.now);
             }
-            if entry.has(flag::LOST | flag::PROBING) {
+            if entry.course.is_lost() {
                 // The broker has found its place again, at this batch.
-                entry.clear(flag::LOST | flag::PROBING);
-                entry.set(flag::RECOVERING);
+                entry.course.enter(Course::Recovering);
                 self.forget_denials(memory, partition);
             }
             return;
@@ -159,8 +158,10 @@ impl Machine {
             return;
         }
         let entry = &mut memory.partitions[partition];
-        if entry.first == batch || entry.has(flag::PROBING) {
-            entry.set(flag::LOST);
+        if entry.first == batch || entry.course.probes() {
+            if entry.course == Course::Recovering {
+                entry.course.enter(Course::Lost);
+            }
             slot.set(mark::DENIED);
         }
         // Otherwise an earlier batch is missing, which explains the answer: it is sent again in
@@ -179,7 +180,11 @@ impl Machine {
     pub(super) fn hold_back(&mut self, memory: &mut Memory<'_>, partition: PartitionId) {
         let entry = &mut memory.partitions[partition];
         entry.sequences.doubt();
-        entry.set(flag::RECOVERING);
+        match entry.course {
+            Course::Steady => entry.course.enter(Course::Recovering),
+            Course::Probing => entry.course.enter(Course::Denied),
+            Course::Recovering | Course::Lost | Course::Denied => {}
+        }
     }
 
     /// Sends a batch again later, or gives it up if `retries` is used up.
@@ -311,6 +316,7 @@ impl Machine {
         }
         if taken {
             let partition = slot.partition;
+            slot.state.enter(BatchState::Free);
             self.batches.give(&mut memory.batches, batch.number());
             let entry = &mut memory.partitions[partition];
             entry.batches = entry.batches.saturating_sub(1);
@@ -321,15 +327,19 @@ impl Machine {
     /// then its place is found again (R8), or its head is sent again (R12).
     pub(super) fn recover(&mut self, memory: &mut Memory<'_>, partition: PartitionId) {
         if self.apply_proof(memory, partition) {
-            memory.partitions[partition].clear(flag::LOST | flag::PROBING);
+            let entry = &mut memory.partitions[partition];
+            if entry.course.is_lost() {
+                entry.course.enter(Course::Recovering);
+            }
             self.advance(memory, partition);
         }
-        if memory.partitions[partition].has(flag::LOST) {
+        if memory.partitions[partition].course.is_lost() {
             let probe = self.next_probe(memory, partition);
             if probe.is_some() {
                 let entry = &mut memory.partitions[partition];
-                entry.set(flag::PROBING);
-                entry.clear(flag::RECOVERING);
+                if entry.course != Course::Probing {
+                    entry.course.enter(Course::Probing);
+                }
                 entry.cursor = probe;
                 return;
             }
@@ -339,7 +349,9 @@ impl Machine {
         let first = memory.partitions[partition].first;
         let cursor = Self::seek(memory, first);
         let entry = &mut memory.partitions[partition];
-        entry.clear(flag::RECOVERING | flag::LOST | flag::PROBING);
+        if entry.course != Course::Steady {
+            entry.course.enter(Course::Steady);
+        }
         entry.cursor = cursor;
     }
 
@@ -412,7 +424,7 @@ impl Machine {
                     slot.set(mark::ANSWERED);
                     slot.failure = Perhaps::Yes(Cause::StateLost);
                 } else {
-                    slot.state = BatchState::Closed;
+                    slot.state.enter(BatchState::Closed);
                     slot.identity = None;
                     slot.set(mark::RENUMBERED);
                 }

@@ -258,7 +258,7 @@ impl Machine {
             slot.identity = sequences.identity();
             slot.sequence = sequences.assign(slot.count.saturating_add(slot.rest));
         }
-        slot.state = BatchState::Assigned;
+        slot.state.enter(BatchState::Assigned);
         true
     }
 
@@ -272,7 +272,7 @@ impl Machine {
         last: &mut BatchId,
     ) {
         let proves = memory.partitions[partition].sequences.window(self.now) == WINDOW
-            || memory.partitions[partition].has(flag::PROBING);
+            || memory.partitions[partition].course.probes();
         let slot = &mut memory.batches[batch];
         slot.set(mark::IN_FLIGHT);
         slot.clear(mark::PROVES);
@@ -304,7 +304,7 @@ impl Machine {
             *last = batch;
         }
         let link = memory.requests[request].link;
-        let probing = memory.partitions[partition].has(flag::PROBING);
+        let probing = memory.partitions[partition].course.probes();
         let cursor = if probing { BatchId::NONE } else { Self::seek(memory, next) };
         let entry = &mut memory.partitions[partition];
         entry.in_flight = entry.in_flight.saturating_add(1);
@@ -333,7 +333,7 @@ impl Machine {
             producer_epoch: epoch,
             base_sequence: sequence,
         };
-        slot.state = BatchState::Sealed;
+        slot.state.enter(BatchState::Sealed);
         let length = slot.length.max(layout::HEADER) as usize;
         let bytes = memory.blocks.get_mut(slot.block).and_then(|block| block.get_mut(..length));
         debug_assert!(bytes.is_some(), "checked when the identity was assigned");

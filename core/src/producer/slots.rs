@@ -4,6 +4,7 @@ use super::outcome::{Cause, Doubt, Outcome};
 use crate::identity::{Identity, Sequence};
 use crate::memory::{BlockId, PartitionId, Perhaps, RequestId, id};
 use crate::message::ErrorCode;
+use crate::states::changes;
 use crate::time::Instant;
 
 id! {
@@ -42,6 +43,22 @@ pub(crate) enum BatchState {
     /// Header and checksum are written; the bytes do not change any more.
     Sealed,
 }
+
+changes! { BatchState {
+    Free -> Open: "a first record";
+    Open -> Closed: "full, or made due";
+    Open -> Assigned: "due: put into a request";
+    Closed -> Assigned: "put into a request";
+    Assigned -> Sealed: "first lent";
+    Sealed -> Assigned: "its next part is made (R2)";
+    Assigned -> Assigned: "its next part follows one that was never lent";
+    Assigned -> Closed: "to be numbered anew (R8, R9)";
+    Sealed -> Closed: "to be numbered anew (R8, R9)";
+    Open -> Free: "its outcome was taken";
+    Closed -> Free: "its outcome was taken";
+    Assigned -> Free: "its outcome was taken";
+    Sealed -> Free: "its outcome was taken, and no request has it";
+} }
 
 /// Which outcome a batch has; the rest of it stands in other fields of its slot.
 #[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]

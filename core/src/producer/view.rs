@@ -104,13 +104,13 @@ impl Machine {
         }
 
         let acquire = &self.acquire;
-        value(see, &(acquire.needed, acquire.in_flight));
+        value(see, &acquire.question);
         due(see, Some(acquire.retry_at));
         let retry = (config.retry_backoff, config.retry_backoff_max);
         number(see, failures(retry, acquire.failures));
 
         let refresh = &self.refresh;
-        value(see, &(refresh.needed, refresh.full, refresh.asked_full, refresh.in_flight));
+        value(see, &(refresh.question, refresh.full, refresh.asked_full));
         value(see, &(refresh.topic, refresh.incomplete, refresh.news, refresh.error));
         value(see, &(refresh.astray, refresh.homeless));
         due(see, Some(refresh.retry_at));
@@ -188,7 +188,8 @@ impl Machine {
         if slot.topic.is_none() {
             return;
         }
-        value(see, &(slot.flags, slot.in_flight, slot.leader, slot.leader_epoch, slot.broker));
+        value(see, &(slot.flags, slot.course, slot.in_flight));
+        value(see, &(slot.leader, slot.leader_epoch, slot.broker));
         value(see, &(slot.batches, slot.accepted));
         if slot.in_flight > 0 {
             number(see, slot.link.number());

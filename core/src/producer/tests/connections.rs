@@ -36,7 +36,7 @@ fn attempts(world: &mut World, count: usize) -> (Vec<u64>, Vec<u64>) {
 }
 
 #[test]
-fn setup_timeouts_and_back_offs_grow_with_failures_to_their_bounds() {
+pub(super) fn setup_timeouts_and_back_offs_grow_with_failures_to_their_bounds() {
     let settings = Config { delivery_timeout: Duration::from_secs(10_000), ..config() };
     let mut world = World::new(settings, 1);
     let topic = world.producer.topic("t").unwrap();

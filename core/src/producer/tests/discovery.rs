@@ -70,7 +70,7 @@ fn regression_a_failure_long_ago_that_no_record_waited_for_is_no_reason_to_begin
 /// A topic that cannot be had and is tried for again and again is asked for in every round trip,
 /// with no back-off: what was wanted while the answer was on its way passes for new.
 #[test]
-fn regression_a_refused_topic_that_is_tried_for_without_a_pause_makes_no_storm() {
+pub(super) fn regression_a_refused_topic_that_is_tried_for_without_a_pause_makes_no_storm() {
     for (name, partition) in [("denied", None), ("t", Some(9))] {
         let mut world = World::new(config(), 1);
         world.topic_errors.insert("denied".into(), ErrorCode(29));
@@ -114,7 +114,7 @@ fn regression_beginning_again_is_done_once() {
     world.send(topic, 0, "y");
     world.hold_output = true;
     world.run();
-    assert!(world.producer.machine.refresh.in_flight);
+    assert!(world.producer.machine.refresh.question.is_asked());
     world.pass(11_000);
     let other = {
         let links = world.links();

@@ -105,6 +105,16 @@ fn refusal(correlation: i32, apis: Vec<(i16, Versions)>) -> Vec<u8> {
     answer(Api::ApiVersions, 0, correlation, |out| body.write(0, out))
 }
 
+/// The answer of a broker that has all versions.
+fn known(version: i16, correlation: i32) -> Vec<u8> {
+    let body = api_versions::broker::Answer {
+        apis: Api::ALL.iter().map(|api| (api.key(), api.versions())).collect(),
+        finalized_epoch: -1,
+        ..api_versions::broker::Answer::default()
+    };
+    answer(Api::ApiVersions, version, correlation, |out| body.write(version, out))
+}
+
 #[test]
 fn r15_negotiation_starts_at_version_4_and_follows_a_refusal_on_the_same_link() {
     let mut hand = Hand::new();
@@ -151,17 +161,38 @@ fn r15_version_5_is_used_once_the_broker_has_named_it() {
     hand.queue();
     let (link, _, _) = hand.connect();
     let (version, correlation) = hand.negotiate(link);
-    let body = api_versions::broker::Answer {
-        apis: Api::ALL.iter().map(|api| (api.key(), api.versions())).collect(),
-        finalized_epoch: -1,
-        ..api_versions::broker::Answer::default()
-    };
-    let frame = answer(Api::ApiVersions, version, correlation, |out| body.write(version, out));
-    hand.input(link, &frame);
+    hand.input(link, &known(version, correlation));
     hand.producer.handle_disconnected(hand.now, link, Reason::Disconnected);
     hand.wait(1_500);
     let (link, _, _) = hand.connect();
     assert_eq!(hand.negotiate(link).0, 5);
+}
+
+#[test]
+pub(super) fn r15_what_a_broker_takes_is_learned_anew_after_every_failure() {
+    let mut hand = Hand::new();
+    hand.queue();
+    // What happens to an attempt: nothing listens, the broker hangs up, or it answers.
+    let (down, silent, answers) = (0, 1, 2);
+    let mut versions = Vec::new();
+    let ends = [
+        silent, answers, silent, down, silent, silent, answers, answers, silent, silent, down,
+        answers, down, silent, silent, silent,
+    ];
+    for end in ends {
+        let (link, _, _) = hand.connect();
+        if end != down {
+            let (version, correlation) = hand.negotiate(link);
+            versions.push(version);
+            if end == answers {
+                let frame = known(version, correlation);
+                hand.input(link, &frame);
+            }
+        }
+        hand.producer.handle_disconnected(hand.now, link, Reason::Disconnected);
+        hand.wait(1_500);
+    }
+    assert_eq!(versions, [4, 3, 5, 4, 3, 0, 5, 5, 3, 4, 4, 3, 0]);
 }
 
 #[test]
@@ -180,7 +211,7 @@ fn r15_the_next_bootstrap_address_is_tried_after_a_second() {
 }
 
 #[test]
-fn r15_a_broker_without_a_common_version_is_refused_by_name() {
+pub(super) fn r15_a_broker_without_a_common_version_is_refused_by_name() {
     let mut hand = Hand::new();
     let _ = hand.producer.topic("t").unwrap();
     let (link, _, _) = hand.connect();

@@ -125,7 +125,7 @@ fn r02_a_final_answer_after_a_doubt_is_unknown_for_both_reasons() {
 }
 
 #[test]
-fn r03_without_an_attempt_or_after_refusals_expiry_is_not_written() {
+pub(super) fn r03_without_an_attempt_or_after_refusals_expiry_is_not_written() {
     let mut world = World::new(config(), 1);
     let topic = world.ready();
     world.send(topic, 0, "refused");
@@ -228,7 +228,7 @@ fn r04_a_refused_batch_before_a_written_one_is_not_written() {
 }
 
 #[test]
-fn r05_closing_resolves_every_record() {
+pub(super) fn r05_closing_resolves_every_record() {
     let mut world = World::new(config(), 1);
     let topic = world.ready();
     world.send(topic, 0, "in flight");

@@ -11,18 +11,18 @@ use crate::producer::{Cause, Event, Outcome};
 use crate::record::reader::Batch;
 use crate::time::Duration;
 
-const TOO_LARGE: (i16, i64) = (10, -1);
+pub(super) const TOO_LARGE: (i16, i64) = (10, -1);
 
 fn refused() -> Outcome {
     Outcome::NotWritten(Cause::Code(ErrorCode::MESSAGE_TOO_LARGE))
 }
 
-fn lingering() -> Config {
+pub(super) fn lingering() -> Config {
     Config { linger: Duration::from_millis(5), ..config() }
 }
 
 /// A warm partition 0 with a batch of `count` records on its way.
-fn on_its_way(config: Config, count: usize) -> (World, crate::Topic, Sent) {
+pub(super) fn on_its_way(config: Config, count: usize) -> (World, crate::Topic, Sent) {
     let mut world = World::new(config, 1);
     let topic = world.warm_after_linger();
     for value in 0..count {

@@ -12,7 +12,7 @@ use crate::time::Duration;
 
 /// `count` batches of one record each, in flight in an opened window. They are numbers 1 to
 /// `count` and have these sequences.
-fn in_flight(count: usize, settings: Config) -> (World, Topic, Vec<Sent>) {
+pub(super) fn in_flight(count: usize, settings: Config) -> (World, Topic, Vec<Sent>) {
     let mut world = World::new(settings, 1);
     let topic = world.warm();
     let mut sent = Vec::new();
@@ -84,7 +84,7 @@ fn r07_an_error_a_disconnect_and_silence_make_the_window_one_again() {
 
 /// Three batches in flight whose connection broke: all may be in the log. The first is sent
 /// again, alone.
-fn three_in_doubt(settings: Config) -> (World, Topic, Vec<Sent>, Sent) {
+pub(super) fn three_in_doubt(settings: Config) -> (World, Topic, Vec<Sent>, Sent) {
     let (mut world, topic, sent) = in_flight(3, settings);
     world.disconnect(sent[0].link);
     world.back_off();
@@ -107,7 +107,7 @@ fn r08_without_doubt_a_lost_place_bumps_and_retries() {
 }
 
 #[test]
-fn r08_doubtful_batches_are_probed_newest_first_each_alone() {
+pub(super) fn r08_doubtful_batches_are_probed_newest_first_each_alone() {
     let (mut world, _, sent, head) = three_in_doubt(config());
     world.answer(&head, &[(45, -1)]);
     let probe = world.take();
@@ -131,7 +131,7 @@ fn r08_doubtful_batches_are_probed_newest_first_each_alone() {
 }
 
 #[test]
-fn r08_if_every_probe_is_denied_doubtful_batches_are_unknown() {
+pub(super) fn r08_if_every_probe_is_denied_doubtful_batches_are_unknown() {
     let (mut world, topic, sent, head) = three_in_doubt(config());
     world.answer(&head, &[(45, -1)]);
     for expected in [2, 1] {
