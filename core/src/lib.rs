@@ -132,7 +132,7 @@
 //! | `alloc` (default) | [`memory::Growable`] |
 //! | `crc-table`, `crc-table-large` | the checksum by a table of 1 KiB or 16 KiB, instead of bit by bit |
 //! | `crc-hardware` | the checksum by the processor's instructions; hosts only |
-//! | `view` | [`Producer::view`]: the state, part by part, for searches that compare states |
+//! | `proof` | for simulators and searches: [`Producer::view`], [`Producer::begin_sequences_at`] |
 //! | `broker` | the broker's direction of every message, for brokers made for tests |
 //! | `defmt` | `defmt::Format` of every public type that is shown |
 

@@ -68,11 +68,11 @@ impl Sequences {
     }
 
     /// How old a success may be to prove that the broker has the producer's state.
-    #[cfg(feature = "view")]
+    #[cfg(feature = "proof")]
     pub(crate) const PROOF: Duration = PROOF;
 
     /// The last success, while nothing has closed the window since.
-    #[cfg(feature = "view")]
+    #[cfg(feature = "proof")]
     pub(crate) const fn proven(&self) -> Option<Instant> {
         self.proven
     }
@@ -88,7 +88,18 @@ impl Sequences {
 
     /// Starts over at sequence 0 under `identity`. The caller has made sure of R9.
     pub const fn adopt(&mut self, identity: Identity) {
-        *self = Self { identity: Some(identity), ..Self::EMPTY };
+        // Without an identity none was used, so the next one is the first.
+        let next = if self.identity.is_none() { self.next } else { Sequence::ZERO };
+        *self = Self { identity: Some(identity), next, ..Self::EMPTY };
+    }
+
+    /// A partition without any state may begin anywhere, as far as brokers are concerned: near
+    /// the wrap, for instance.
+    #[cfg(feature = "proof")]
+    pub(crate) const fn begin_at(&mut self, first: Sequence) {
+        if self.identity.is_none() {
+            self.next = first;
+        }
     }
 
     /// Hands out sequences for a new batch of `count` records, and returns the first.

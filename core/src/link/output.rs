@@ -77,7 +77,7 @@ impl Cursor {
     }
 
     /// The batch (or topic) of the part, and the one before it.
-    #[cfg(feature = "view")]
+    #[cfg(feature = "proof")]
     pub(crate) const fn items(self) -> [u32; 2] {
         [self.item, self.previous]
     }

@@ -67,7 +67,7 @@ impl Heap {
     pub(crate) const EMPTY: Self = Self { length: 0 };
 
     /// Number of timers.
-    #[cfg(feature = "view")]
+    #[cfg(feature = "proof")]
     pub(crate) const fn length(&self) -> u32 {
         self.length
     }

@@ -15,7 +15,7 @@ const NEXT_CONTACT: Duration = Duration::from_secs(1);
 const TURN: Duration = Duration::from_secs(1);
 
 impl Machine {
-    #[cfg(feature = "view")]
+    #[cfg(feature = "proof")]
     pub(super) const TURN: Duration = TURN;
 
     /// What the adapter has to do for its links.

@@ -12,13 +12,13 @@ mod expire;
 mod machine;
 mod outcome;
 pub mod partitioner;
+#[cfg(feature = "proof")]
+mod proof;
 mod ready;
 mod resolve;
 mod send;
 mod slots;
 mod texts;
-#[cfg(feature = "view")]
-mod view;
 
 #[cfg(test)]
 mod tests;
@@ -29,12 +29,12 @@ pub(crate) use machine::Phase;
 #[cfg(test)]
 pub(crate) use machine::Question;
 pub use outcome::{Accepted, Broker, Cause, Delivery, Doubt, Event, Flush, Outcome, Topic};
+#[cfg(feature = "proof")]
+pub use proof::View;
 #[cfg(test)]
 pub(crate) use slots::BatchState;
 pub use slots::{Batch, BatchId, BatchSlot};
 pub use texts::{Complaint, Complaints};
-#[cfg(feature = "view")]
-pub use view::View;
 
 use crate::config::Config;
 use crate::error::{Full, Refused};
@@ -509,9 +509,22 @@ impl<O: Owner> Producer<O> {
         &self.machine.config
     }
 
+    /// Where the sequences of a partition begin: so that they wrap within a test. Brokers take any
+    /// first sequence of a producer that they don't know. Changes nothing once one was used, or
+    /// before a record was accepted.
+    #[cfg(feature = "proof")]
+    pub fn begin_sequences_at(
+        &mut self,
+        topic: Topic,
+        partition: i32,
+        first: crate::identity::Sequence,
+    ) {
+        self.machine.begin_sequences_at(&mut self.owner.memory(), topic.id, partition, first);
+    }
+
     /// Shows `see` all of the state that later calls depend on, for searches that ask whether two
     /// producers will behave the same.
-    #[cfg(feature = "view")]
+    #[cfg(feature = "proof")]
     pub fn view(&mut self, see: &mut dyn FnMut(View<'_>)) {
         self.machine.view(&self.owner.memory(), see);
     }

@@ -630,3 +630,31 @@ fn r16_before_metadata_explicit_partitions_and_declared_topics_are_accepted() {
     let sent = world.take_all();
     assert_eq!(sent.iter().map(|s| s.batches.len()).sum::<usize>(), 2);
 }
+
+#[test]
+#[cfg(feature = "proof")]
+fn sequences_wrap_on_the_wire_and_across_a_lost_connection() {
+    let mut world = World::new(config(), 1);
+    let topic = world.ready();
+    let first = crate::identity::Sequence::new(i32::MAX as u32 - 1);
+    world.send(topic, 0, "a");
+    world.producer.begin_sequences_at(topic, 0, first);
+    let mut sequences = std::vec![];
+    for offset in 0..4 {
+        let sent = world.take();
+        sequences.push(sent.only().sequence);
+        if offset == 2 {
+            world.disconnect(sent.link);
+            world.back_off();
+            let again = world.take();
+            assert_eq!(again.only().bytes, sent.only().bytes);
+            world.acknowledge(&again, offset);
+        } else {
+            world.acknowledge(&sent, offset);
+        }
+        world.send(topic, 0, "b");
+    }
+    assert_eq!(sequences, [i32::MAX - 1, i32::MAX, 0, 1]);
+    let told = world.outcomes();
+    assert_eq!(told.iter().map(|told| told.3).collect::<Vec<_>>(), [0, 1, 2, 3].map(written));
+}

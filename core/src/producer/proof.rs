@@ -1,4 +1,5 @@
-//! A producer's state, shown to searches that ask whether two producers will behave the same.
+//! What simulators and searches need beside the producer's own calls: where sequences begin, and a
+//! producer's state, shown to searches that ask whether two producers will behave the same.
 //!
 //! Everything is shown that a later call looks at, and nothing else: no counters, no slot that is
 //! free, no byte of a block behind its batch, no instant but by what becomes due at it. Lists are
@@ -8,7 +9,7 @@ use core::hash::{Hash, Hasher};
 
 use super::machine::{Machine, Phase};
 use super::slots::{BatchId, BatchState, mark};
-use crate::identity::Sequences;
+use crate::identity::{Sequence, Sequences};
 use crate::link::{Cursor, LinkState, ReceiveStage};
 use crate::memory::{BrokerId, LinkId, Memory, PartitionId, RequestId, TopicId};
 use crate::message::Api;
@@ -89,6 +90,19 @@ fn cursor(see: &mut See<'_>, memory: &Memory<'_>, cursor: Cursor) {
 }
 
 impl Machine {
+    pub(super) fn begin_sequences_at(
+        &self,
+        memory: &mut Memory<'_>,
+        topic: TopicId,
+        index: i32,
+        first: Sequence,
+    ) {
+        let partition = memory.find_partition(topic, index);
+        if partition.is_some() {
+            memory.partitions[partition].sequences.begin_at(first);
+        }
+    }
+
     /// Shows the state to `see`.
     pub(super) fn view(&self, memory: &Memory<'_>, see: &mut See<'_>) {
         let config = &self.config;
