@@ -154,6 +154,13 @@ impl Machine {
         if batch.is_some() {
             return Some(Event::Delivered(self.take_delivery(memory, batch)));
         }
+        if let Some(code) = self.fatal
+            && !self.fatal_told
+        {
+            // Not among the notices: it must not make way for one.
+            self.fatal_told = true;
+            return Some(Event::Fatal(code));
+        }
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice.into());
         }

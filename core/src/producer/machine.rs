@@ -316,10 +316,6 @@ impl Machine {
     /// Starts what is needed now: requests for metadata and an id, and connections.
     pub(super) fn maintain(&mut self, memory: &mut Memory<'_>) {
         if let Some(code) = self.fatal {
-            if !self.fatal_told {
-                self.fatal_told = true;
-                self.notice(Notice::Fatal(code));
-            }
             self.fail_all(memory, code);
         }
         if let Phase::Closing(_) = self.phase

@@ -188,7 +188,6 @@ pub enum Event {
 pub(super) enum Notice {
     LinkEnded(Broker, Reason),
     HostTooLong(Broker),
-    Fatal(ErrorCode),
 }
 
 impl From<Notice> for Event {
@@ -196,7 +195,6 @@ impl From<Notice> for Event {
         match notice {
             Notice::LinkEnded(broker, reason) => Self::LinkEnded(broker, reason),
             Notice::HostTooLong(broker) => Self::HostTooLong(broker),
-            Notice::Fatal(code) => Self::Fatal(code),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::string::ToString;
 use super::world::{Leader, World, config, written};
 use crate::config::Config;
 use crate::link::Reason;
+use crate::message::ErrorCode;
 use crate::producer::{Event, LinkAction};
 use crate::time::Duration;
 
@@ -243,4 +244,31 @@ fn regression_what_an_answer_on_its_way_has_is_not_asked_for_again() {
     world.send(topic, 0, "y");
     assert_eq!(world.take().only().values, ["y"]);
     assert_eq!(world.metadata_requests.len() - asked, 1);
+}
+
+/// Four events beside deliveries wait at most; this one is not among them.
+#[test]
+fn regression_a_fatal_answer_is_told_however_many_links_end_before_anybody_listens() {
+    let mut world = World::new(config(), 6);
+    world.nodes = (1..=6).collect();
+    for (partition, node) in (0..).zip(1..=6) {
+        world.lead(partition, node, 0);
+    }
+    let topic = world.warm();
+    for partition in 1..6 {
+        world.send(topic, partition, "x");
+        world.back_off();
+        let sent = world.take();
+        world.acknowledge(&sent, 0);
+    }
+    world.send(topic, 0, "y");
+    let sent = world.take();
+    world.answer_with(&sent, &[(90, -1)], |_, _| {});
+    let links = world.links();
+    assert!(links.len() >= 4, "{} links", links.len());
+    for link in links {
+        world.producer.handle_disconnected(world.now, link, Reason::Disconnected);
+    }
+    world.run();
+    assert!(world.notices.contains(&Event::Fatal(ErrorCode(90))), "{:?}", world.notices);
 }
