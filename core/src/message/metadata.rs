@@ -337,7 +337,12 @@ pub mod broker {
             let flexible = Api::Metadata.is_flexible(version);
             let topic = |bytes| {
                 let (rest, id) = if version >= 10 { parse::uuid(bytes)? } else { (bytes, [0; 16]) };
-                let (rest, name) = parse::nullable_string(rest, flexible)?;
+                let (rest, name) = if version >= 10 {
+                    parse::nullable_string(rest, flexible)?
+                } else {
+                    let (rest, name) = parse::string(rest, flexible)?;
+                    (rest, Some(name))
+                };
                 let (rest, ()) = tags(rest, flexible)?;
                 Ok((rest, RequestTopic { id, name }))
             };

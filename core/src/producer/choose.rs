@@ -3,6 +3,7 @@
 
 use super::machine::Machine;
 use super::partitioner::{SAMPLE, weigh};
+use super::slots::BatchId;
 use crate::error::{Full, Refused};
 use crate::memory::{Memory, PartitionId, Perhaps, TopicId};
 
@@ -128,10 +129,14 @@ impl Machine {
         let slot = &memory.partitions[partition];
         slot.leader?;
         let timeout = self.config.availability_timeout;
-        if timeout.as_micros() > 0 && slot.first.is_some() {
-            let due = memory.batches[slot.first].created.after(self.config.linger);
-            let served = memory.brokers[slot.broker].served_at;
-            if due.max(served).after(timeout) <= self.now {
+        if timeout.as_micros() > 0 {
+            // Something of it, or whatever is first in its broker's list.
+            let broker = &memory.brokers[slot.broker];
+            let late = |head: BatchId| {
+                let due = memory.batches[head].created.after(self.config.linger);
+                head.is_some() && due.max(broker.served_at).after(timeout) <= self.now
+            };
+            if late(slot.first) || late(memory.partitions[broker.ready_first].first) {
                 return None;
             }
         }

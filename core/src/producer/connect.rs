@@ -112,6 +112,8 @@ impl Machine {
             } else if matches!(slot.state, LinkState::Ready)
                 && slot.queued == 0
                 && idle_at <= self.now
+                && !self.could_fill(memory, link)
+                && self.question_at(memory) > self.now
             {
                 self.end_link(memory, link, Reason::Idle, false);
             }

@@ -7,8 +7,12 @@ use crate::error::Full;
 use crate::identity::Identity;
 use crate::memory::{BrokerId, HOST_MAX, Memory, PartitionId, Perhaps, TopicId};
 use crate::message::{Api, ErrorCode, init_producer_id, metadata};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::write::copy;
+
+/// The shortest pause before metadata is asked for again in vain, whatever `retry.backoff.ms` is:
+/// brokers answer at once.
+const METADATA_PAUSE: Duration = Duration::from_millis(10);
 
 impl Machine {
     /// Metadata of all topics in use is needed, as soon as back-off allows.
@@ -19,7 +23,15 @@ impl Machine {
 
     /// Metadata of this topic is needed, as soon as back-off allows.
     pub(super) fn request_topic(&mut self, memory: &mut Memory<'_>, topic: TopicId) {
-        memory.topics[topic].wanted = true;
+        let slot = &mut memory.topics[topic];
+        if self.refresh.question.is_asked()
+            && slot.asked
+            && matches!(slot.state, TopicState::Unknown)
+        {
+            // The answer that is on its way is about it.
+            return;
+        }
+        slot.wanted = true;
         self.refresh.question.need();
     }
 
@@ -535,7 +547,7 @@ impl Machine {
     fn back_off_metadata(&mut self) {
         let failures = u32::from(self.refresh.failures);
         self.refresh.failures = self.refresh.failures.saturating_add(1);
-        let pause = self.retry_backoff(failures);
+        let pause = self.retry_backoff(failures).max(METADATA_PAUSE);
         self.refresh.retry_at = self.now.after(pause);
     }
 

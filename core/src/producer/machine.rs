@@ -358,7 +358,7 @@ impl Machine {
 
     /// From when metadata or an id may be asked for, if one is needed, and there is a cause and a
     /// free request to do so; else the end of time.
-    fn question_at(&self, memory: &Memory<'_>) -> Instant {
+    pub(super) fn question_at(&self, memory: &Memory<'_>) -> Instant {
         let mut at = Instant::MAX;
         if self.refresh.question.is_due() {
             at = self.refresh.retry_at.max(self.room_at(memory));

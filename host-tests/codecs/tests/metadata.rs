@@ -161,3 +161,11 @@ fn a_host_is_not_null() {
     let host = hex("00000000  02  00000001 00 00002384 00 00  00 00000000 01 00000000 00");
     assert_eq!(read_body::<Metadata>(9, &host), Err(Fault::UnexpectedNull));
 }
+
+#[test]
+fn a_topic_that_is_asked_for_has_a_name_below_version_10() {
+    let body = hex("00000001 ffff");
+    assert_eq!(Metadata::read(&body, 0), Err(Fault::UnexpectedNull));
+    let body = hex("02 00000000000000000000000000000000 00 00 01 00 00 00");
+    assert!(Metadata::read(&body, 10).is_ok());
+}

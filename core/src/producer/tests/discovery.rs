@@ -3,8 +3,9 @@
 
 use std::vec::Vec;
 
-use super::world::{World, config};
+use super::world::{Leader, World, config};
 use crate::config::{Acks, Config, Partitioner};
+use crate::error::Refused;
 use crate::link::Reason;
 use crate::memory::Owner;
 use crate::message::{Api, ErrorCode};
@@ -302,4 +303,57 @@ fn regression_epochs_of_a_cluster_without_topic_ids_are_not_held_against_those_o
     world.lead(0, 2, 0);
     world.pass(20_000);
     assert_eq!(world.take_all().len(), 1);
+}
+
+#[test]
+fn regression_a_record_that_is_refused_while_its_topic_is_looked_up_costs_no_second_look() {
+    let mut world = World::new(config(), 1);
+    let topic = world.producer.topic("t").unwrap();
+    world.run();
+    world.hold_output = true;
+    let other = world.producer.topic("u").unwrap();
+    world.topics.insert("u".into(), std::vec![Some(Leader { id: 1, epoch: 0 })]);
+    world.producer.produce(world.now, topic, &Record::new(b"x")).ok();
+    let asked = world.metadata_requests.len();
+    let keyless = |world: &mut World| {
+        world.producer.produce(world.now, other, &Record::new(b"x")).map(|_| ())
+    };
+    assert_eq!(keyless(&mut world), Err(Refused::TopicUnknown));
+    world.pass(100);
+    // The request is formed, and not answered.
+    assert!(world.producer.machine.refresh.question.is_asked());
+    assert_eq!(keyless(&mut world), Err(Refused::TopicUnknown));
+    world.hold_output = false;
+    world.run();
+    assert_eq!(keyless(&mut world), Ok(()));
+    world.pass(1_000);
+    assert_eq!(world.metadata_requests.len() - asked, 1);
+}
+
+/// Where every answer about metadata is in vain, and brokers answer at once.
+#[test]
+fn regression_no_back_off_at_all_makes_no_storm_of_metadata() {
+    let settings = Config { retry_backoff: Duration::ZERO, ..config() };
+    let mut world = World::new(settings, 1);
+    world.topics.insert("t".into(), std::vec![None]);
+    let topic = world.producer.declare_topic("t", 1).unwrap();
+    world.try_send(topic, 0, "x").unwrap();
+    world.pass(1_000);
+    let asked = world.metadata_requests.len();
+    assert!((10..=110).contains(&asked), "{asked} requests in a second");
+}
+
+#[test]
+fn regression_a_link_that_may_idle_for_no_time_at_all_carries_what_is_there() {
+    let settings = Config { connection_max_idle: Duration::ZERO, ..config() };
+    let mut world = World::new(settings, 1);
+    let topic = world.producer.declare_topic("t", 1).unwrap();
+    world.try_send(topic, 0, "x").unwrap();
+    world.pass(1_000);
+    let sent = world.take();
+    world.acknowledge(&sent, 0);
+    world.pass(1_000);
+    assert_eq!(world.outcomes().len(), 1);
+    assert!(world.attempts < 10, "{} attempts to connect", world.attempts);
+    assert!(world.links().is_empty());
 }

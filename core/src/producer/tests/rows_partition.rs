@@ -329,3 +329,26 @@ fn without_idempotence_order_is_kept_by_a_switch_and_partitions_go_side_by_side(
     assert_eq!(of_0.len(), 1);
     assert_eq!(of_0[0].values, ["1"]);
 }
+
+#[test]
+fn regression_an_idle_partition_of_a_broker_that_cannot_be_sent_to_is_not_drawn() {
+    let settings =
+        Config { batch_size: 1, availability_timeout: Duration::from_millis(100), ..config() };
+    let mut world = World::new(settings, 4);
+    world.nodes.push(2);
+    for partition in 1..4 {
+        world.lead(partition, 2, 0);
+    }
+    let topic = world.ready();
+    world.down.push(2);
+    for link in world.links() {
+        world.disconnect(link);
+    }
+    // Nothing waits for partitions 2 and 3 themselves.
+    world.send(topic, 1, "x");
+    world.pass(200);
+    for _ in 0..50 {
+        assert_eq!(keyless(&mut world, topic, b"x"), 0);
+        acknowledge_all(&mut world);
+    }
+}
