@@ -29,6 +29,21 @@ pub struct Failure {
     pub message: String,
 }
 
+/// How a script is run.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// What the producer draws from; that for tokio cannot be told.
+    pub seed: u64,
+    /// Tells on standard error what happens, and when.
+    pub told: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { seed: 1, told: false }
+    }
+}
+
 /// What came of a run.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Run {
@@ -62,6 +77,7 @@ pub(crate) struct World {
     pub(crate) topics: Vec<String>,
     flushed: bool,
     closed: bool,
+    told: bool,
     /// What nobody may do.
     broken: Option<String>,
     /// Logs have lost what they had, so that offsets need not be what they were.
@@ -76,17 +92,17 @@ const STACK: usize = 64 << 20;
 /// # Panics
 /// If the host does, or there is no thread for it.
 #[must_use]
-pub fn run(script: &Script, kind: Kind) -> Run {
+pub fn run(script: &Script, kind: Kind, options: Options) -> Run {
     thread::scope(|scope| {
         let builder = thread::Builder::new().stack_size(STACK);
-        let thread = builder.spawn_scoped(scope, || run_here(script, kind));
+        let thread = builder.spawn_scoped(scope, || run_here(script, kind, options));
         let result = thread.expect("a thread").join();
         result.unwrap_or_else(|panic| resume_unwind(panic))
     })
 }
 
-fn run_here(script: &Script, kind: Kind) -> Run {
-    let mut world = match World::new(script, kind) {
+fn run_here(script: &Script, kind: Kind, options: Options) -> Run {
+    let mut world = match World::new(script, kind, options) {
         Ok(world) => world,
         Err(failure) => return Run { trace: Vec::new(), failures: vec![failure] },
     };
@@ -108,8 +124,8 @@ fn run_here(script: &Script, kind: Kind) -> Run {
 }
 
 impl World {
-    fn new(script: &Script, kind: Kind) -> Result<Self, Failure> {
-        let setup = setup(script)?;
+    fn new(script: &Script, kind: Kind, options: Options) -> Result<Self, Failure> {
+        let setup = setup(script, options.seed)?;
         let mut config = Config { auto_create: AutoCreate::No, ..Config::new(1) };
         let mut delay = 1;
         for given in &script.given {
@@ -139,6 +155,7 @@ impl World {
             topics: Vec::new(),
             flushed: false,
             closed: false,
+            told: options.told,
             broken: None,
             cuts_logs: false,
         };
@@ -180,6 +197,7 @@ impl World {
     /// Everything that goes on now.
     fn settle(&mut self) {
         let now = self.now;
+        self.net.tidy();
         self.net.deliver_up(now, &mut self.cluster, &self.rules, &mut *self.host);
         if self.cluster.poll_timeout().is_some_and(|at| at <= self.micros()) {
             self.cluster.handle_timeout(self.micros());
@@ -199,6 +217,9 @@ impl World {
 
     fn hear(&mut self, told: Vec<Told>) {
         for told in told {
+            if self.told {
+                eprintln!("{:>8} {told}", self.now);
+            }
             match told {
                 Told::Connect(line, host, port) => self.net.dial(self.now, line, &host, port),
                 Told::Written(line, bytes) => {
@@ -275,6 +296,9 @@ impl World {
     }
 
     fn event(&mut self, line: usize, event: &Event) -> Result<(), String> {
+        if self.told {
+            eprintln!("{:>8} - {event}", self.now);
+        }
         self.carry_out(line, event)?;
         self.settle();
         self.broken.take().map_or(Ok(()), Err)
@@ -447,7 +471,7 @@ impl World {
 }
 
 /// The settings of the producer.
-fn setup(script: &Script) -> Result<Setup, Failure> {
+fn setup(script: &Script, seed: u64) -> Result<Setup, Failure> {
     let mut lines = Vec::new();
     let mut properties = Vec::new();
     let mut bootstrap = vec!["node1".to_owned()];
@@ -474,7 +498,7 @@ fn setup(script: &Script) -> Result<Setup, Failure> {
         Failure { line, message: error.to_string() }
     };
     let config = ottla_tokio::Config::from_properties(properties).map_err(wrong)?;
-    Ok(Setup { config })
+    Ok(Setup { config, seed })
 }
 
 /// A setting of the brokers by Kafka's name.

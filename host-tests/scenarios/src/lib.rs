@@ -14,5 +14,5 @@ mod rules;
 pub mod script;
 mod trace;
 
-pub use driver::{Failure, Run, run};
+pub use driver::{Failure, Options, Run, run};
 pub use expect::compare;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow};
 use clap::{Parser, ValueEnum};
 use ottla_scenarios::script::Kind;
-use ottla_scenarios::{play, run};
+use ottla_scenarios::{Options, play, run};
 use ottla_simulator::operation::read_script;
 
 #[derive(Parser)]
@@ -22,6 +22,9 @@ struct Cli {
     /// Shows the trace, with how it differs from the recorded one
     #[arg(long)]
     trace: bool,
+    /// Tells on standard error what the producer does, and when
+    #[arg(long)]
+    told: bool,
     /// Records the trace in the file
     #[arg(long)]
     update: bool,
@@ -78,8 +81,9 @@ fn one(cli: &Cli, file: &Path) -> Result<usize> {
     let hosts = cli.host.map_or_else(|| script.hosts(), |host| vec![host.into()]);
     let mut failed = 0;
     for kind in hosts {
-        if cli.trace && kind != Kind::Embassy {
-            print!("{}", play::difference(&script, &run(&script, kind)));
+        if (cli.trace || cli.told) && kind != Kind::Embassy {
+            let run = run(&script, kind, Options { told: cli.told, ..Options::default() });
+            print!("{}", play::difference(&script, &run));
         }
         match play::play(file, kind)? {
             Ok(()) => println!("{}: ok on {}", file.display(), kind.name()),

@@ -73,6 +73,14 @@ pub(crate) struct Net {
     pub(crate) ignoring: Vec<i32>,
     pub(crate) names: Names,
     requests: usize,
+    /// Connections that are not known to be over.
+    open: Vec<Line>,
+}
+
+impl Wire {
+    fn is_busy(&self) -> bool {
+        !self.gone || !self.up.is_empty() || !self.down.is_empty()
+    }
 }
 
 const fn way_index(way: Way) -> usize {
@@ -93,6 +101,7 @@ impl Net {
             ignoring: Vec::new(),
             names: Names::default(),
             requests: 0,
+            open: Vec::new(),
         }
     }
 
@@ -121,6 +130,7 @@ impl Net {
             }
         }
         self.wires.insert(line, wire);
+        self.open.push(line);
     }
 
     /// The producer writes.
@@ -157,14 +167,26 @@ impl Net {
             let fronts = ways.into_iter().filter(|(_, held)| !held);
             fronts.filter_map(|(queue, _)| queue.front().map(|(at, _)| *at)).min()
         };
-        self.wires.values().filter_map(due).min()
+        self.busy().filter_map(|(_, wire)| due(wire)).min()
+    }
+
+    /// Connections on which something may still happen.
+    fn busy(&self) -> impl Iterator<Item = (Line, &Wire)> {
+        let wires = self.open.iter().filter_map(|line| Some((*line, self.wires.get(line)?)));
+        wires.filter(|(_, wire)| wire.is_busy())
+    }
+
+    /// Lets those alone that are over.
+    pub(crate) fn tidy(&mut self) {
+        let wires = &self.wires;
+        self.open.retain(|line| wires.get(line).is_some_and(Wire::is_busy));
     }
 
     /// Connections in an order that is the same for all hosts: by node, then in the order in
     /// which they were asked for.
     fn lines(&self) -> Vec<Line> {
         let mut lines: Vec<(Option<i32>, Line)> =
-            self.wires.iter().map(|(line, wire)| (wire.node, *line)).collect();
+            self.busy().map(|(line, wire)| (wire.node, line)).collect();
         lines.sort_unstable();
         lines.into_iter().map(|(_, line)| line).collect()
     }

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use similar::{ChangeTag, TextDiff};
 
-use crate::driver::{Failure, Run, run};
+use crate::driver::{Failure, Options, Run, run};
 use crate::expect::compare;
 use crate::parse::{self, TRACE};
 use crate::script::{Kind, Script};
@@ -91,10 +91,27 @@ pub fn play(file: &Path, kind: Kind) -> Result<Result<(), String>> {
     Ok(here(file, kind)?.map_err(|(report, _)| report).map(|_| ()))
 }
 
+/// Runs a file on the bare machine with so many seeds: what is to be told if it fails with one. A
+/// script must not depend on how long pauses are that are drawn.
+///
+/// # Errors
+/// The file cannot be read or understood.
+pub fn play_seeds(file: &Path, seeds: u64) -> Result<Result<(), String>> {
+    let script = read(file)?;
+    for seed in 1..=seeds {
+        let run = run(&script, Kind::Growable, Options { seed, ..Options::default() });
+        if !judge(&script, &run).is_empty() {
+            let told = report(file, Kind::Growable, &script, &run);
+            return Ok(Err(format!("with seed {seed}\n{told}")));
+        }
+    }
+    Ok(Ok(()))
+}
+
 /// Runs a file in this process.
 fn here(file: &Path, kind: Kind) -> Result<Result<Run, (String, Run)>> {
     let script = read(file)?;
-    let run = run(&script, kind);
+    let run = run(&script, kind, Options::default());
     if judge(&script, &run).is_empty() {
         return Ok(Ok(run));
     }
@@ -141,7 +158,7 @@ pub fn update(file: &Path) -> Result<bool> {
     let Some(kind) = script.hosts().into_iter().find(|kind| *kind != Kind::Embassy) else {
         bail!("{}: there is no host to record it on", file.display());
     };
-    let run = run(&script, kind);
+    let run = run(&script, kind, Options::default());
     if !run.failures.is_empty() {
         bail!("it fails, so nothing was recorded\n{}", report(file, kind, &script, &run));
     }

@@ -2,7 +2,8 @@
 //! answered, connection by connection; the logs; what was told of each record.
 //!
 //! Times are not in it, as pauses between attempts are drawn. For the same reason attempts to
-//! connect that failed in a row, and equal Metadata requests in a row, stand there once.
+//! connect that failed in a row stand there once, and a Metadata request that was answered like
+//! the last one on its connection does not.
 
 use ottla::message::Api;
 use ottla_broker::UpTo;
@@ -10,7 +11,7 @@ use ottla_broker::UpTo;
 use crate::driver::World;
 use crate::frames::name_of;
 use crate::net::{End, Wire};
-use crate::script::names_text;
+use crate::script::{Place, names_text};
 
 /// The trace of a run.
 pub(crate) fn text(world: &World) -> Vec<String> {
@@ -49,11 +50,13 @@ fn wires<'w>(node: Option<i32>, wires: impl Iterator<Item = &'w Wire>, lines: &m
                 None => String::new(),
             };
             let line = format!("  {}{answer}", asked.request.text);
-            if asked.request.api == Api::Metadata && line == last {
-                continue;
+            if asked.request.api == Api::Metadata {
+                if line == last {
+                    continue;
+                }
+                last.clone_from(&line);
             }
-            lines.push(line.clone());
-            last = line;
+            lines.push(line);
         }
         match wire.end {
             None => {}
@@ -69,6 +72,17 @@ pub(crate) fn log(world: &World, topic: &str, partition: i32) -> Vec<String> {
     let records = world.cluster.records(topic, UpTo::HighWatermark);
     let records = records.filter_map(Result::ok).filter(|record| record.partition == partition);
     records.map(|record| name_of(record.record.value.unwrap_or(b""))).collect()
+}
+
+/// What stands in the logs of a node: offsets and names.
+pub(crate) fn stored(world: &World, place: &Place, node: i32) -> Vec<(i64, String)> {
+    let count = i32::try_from(world.cluster.partition_count(&place.topic)).unwrap_or(i32::MAX);
+    let of_place = (0..count).filter(|index| place.partition.is_none_or(|its| its == *index));
+    let logs = of_place.filter_map(|index| world.cluster.log(&place.topic, index, node));
+    let batches = logs.flat_map(|log| log.batches());
+    let records = batches.filter_map(|batch| batch.records().ok()).flatten();
+    let records = records.filter_map(Result::ok);
+    records.map(|(offset, record)| (offset, name_of(record.value.unwrap_or(b"")))).collect()
 }
 
 fn logs(world: &World, lines: &mut Vec<String>) {

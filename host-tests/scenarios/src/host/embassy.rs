@@ -203,7 +203,8 @@ impl Embassy {
         let settings = Settings {
             config: *config.core(),
             max_block: embassy_time::Duration::from_millis(max_block),
-            ..Settings::new(&addresses, 1)
+            client_id: config.client_id(),
+            ..Settings::new(&addresses, setup.seed)
         };
         let mut runner = NODE.start(&settings).expect("settings that the other hosts take");
         assert!(NODE.set_wall_clock(DAY.cast_unsigned()), "the time of day is plausible");

@@ -45,10 +45,11 @@ pub(crate) fn fixed(setup: &Setup) -> Box<dyn Host> {
 impl<O: Owner> Machine<O> {
     fn start(owner: O, setup: &Setup) -> Self {
         let config = &setup.config;
-        let mut producer = Producer::new(owner, *config.core(), 1);
+        let mut producer = Producer::new(owner, *config.core(), setup.seed);
         for (host, port) in config.bootstrap_servers() {
             assert!(producer.bootstrap(host, *port), "no room for the address {host}:{port}");
         }
+        assert!(producer.set_client_id(config.client_id()), "no room for the client id");
         producer.set_wall_clock(Instant::ZERO, DAY.cast_unsigned());
         Self {
             producer,
@@ -83,8 +84,7 @@ impl<O: Owner> Machine<O> {
     }
 
     /// Offers again what waits, in the order of its coming.
-    fn admit(&mut self) -> bool {
-        let mut busy = false;
+    fn admit(&mut self) {
         while let Some((offer, until)) = self.waiting.pop_front() {
             match self.offer(&offer) {
                 Ok(()) => {}
@@ -96,9 +96,7 @@ impl<O: Owner> Machine<O> {
                     self.told.push(Told::Outcome(offer.number, Fate::Refused(refused)));
                 }
             }
-            busy = true;
         }
-        busy
     }
 
     fn line_of(&self, link: Link) -> Option<Line> {
@@ -178,7 +176,12 @@ impl<O: Owner> Machine<O> {
             if due {
                 self.producer.handle_timeout(self.time());
             }
-            if !(due | self.orders() | self.listen() | self.admit() | self.write()) {
+            let heard = self.listen();
+            if heard || self.waiting.front().is_some_and(|(_, until)| *until <= self.now) {
+                // What was refused may be accepted after an event, and not before.
+                self.admit();
+            }
+            if !(due | heard | self.orders() | self.write()) {
                 return;
             }
         }

@@ -8,6 +8,7 @@ pub(crate) mod embassy;
 pub(crate) mod machine;
 pub(crate) mod tokio;
 
+use std::fmt;
 use std::time::Duration;
 
 use ottla::{Reason, Record};
@@ -50,6 +51,8 @@ impl Offer {
 pub(crate) struct Setup {
     /// The settings by Kafka's names, those of all hosts.
     pub(crate) config: ottla_tokio::Config,
+    /// What it draws from, on hosts that can be told.
+    pub(crate) seed: u64,
 }
 
 /// What a host has to tell.
@@ -67,6 +70,19 @@ pub(crate) enum Told {
     Flushed,
     /// The producer is closed.
     Closed,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(line, host, port) => write!(f, "connects to {host}:{port} as {line}"),
+            Self::Written(line, bytes) => write!(f, "writes {} bytes on {line}", bytes.len()),
+            Self::HungUp(line) => write!(f, "is done with {line}"),
+            Self::Outcome(number, fate) => write!(f, "tells of record {number}: {fate}"),
+            Self::Flushed => f.write_str("has flushed"),
+            Self::Closed => f.write_str("is closed"),
+        }
+    }
 }
 
 /// A producer that can be driven. Times are in milliseconds after the start: that is as fine as
