@@ -1,5 +1,6 @@
 //! Reading scripts. The grammar is on the [front page](crate).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -228,6 +229,9 @@ fn given(words: &mut Words<'_>) -> Result<Given, Wrong> {
                 kinds.push(words.read("growable, fixed, tokio or embassy", |word| {
                     Kind::ALL.into_iter().find(|kind| kind.name() == word)
                 })?);
+            }
+            if kinds.is_empty() {
+                return Err(words.wrong("growable, fixed, tokio or embassy is needed"));
             }
             Given::Hosts(kinds)
         }
@@ -587,5 +591,48 @@ pub fn script(file: impl AsRef<Path>, text: &str) -> Result<Script, Fault> {
         };
         done.and_then(|()| words.end()).map_err(fault)?;
     }
+    check_names(&script).map_err(|(line, word, message)| Fault {
+        file: file.as_ref().into(),
+        line,
+        word,
+        message: message.to_owned(),
+    })?;
     Ok(script)
+}
+
+/// Names of records are each one's own, and no others are spoken of.
+fn check_names(script: &Script) -> Result<(), (usize, String, &'static str)> {
+    let mut produced = BTreeSet::new();
+    let known = |line, names: &[String], produced: &BTreeSet<String>| {
+        let unknown = names.iter().find(|name| !produced.contains(*name));
+        unknown.map_or(Ok(()), |name| Err((line, name.clone(), "no such record was produced")))
+    };
+    for event in &script.events {
+        match &event.it {
+            Event::Produce { names, .. } => {
+                for name in names {
+                    if !produced.insert(name.clone()) {
+                        let message = "another record has this name";
+                        return Err((event.line, name.clone(), message));
+                    }
+                }
+            }
+            Event::UntilTold(names, _) => known(event.line, names, &produced)?,
+            _ => {}
+        }
+    }
+    for expected in &script.expected {
+        match &expected.it {
+            Expected::Outcome(names, _) | Expected::Told(names, ..) | Expected::Log(_, names) => {
+                known(expected.line, names, &produced)?;
+            }
+            Expected::Sent(_, batches) => {
+                for batch in batches {
+                    known(expected.line, &batch.names, &produced)?;
+                }
+            }
+            Expected::Count(..) => {}
+        }
+    }
+    Ok(())
 }

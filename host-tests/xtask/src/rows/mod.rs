@@ -1,7 +1,8 @@
 //! `cargo xtask rows`: every scenario row has a test that is named after it, or a stated reason.
 //!
 //! The rows are in `rows.txt`, the reasons in `ROWS.md` beside the producer's tests. A test of row
-//! 35 of category D is a function `d35_…`, in any package of the workspace.
+//! 35 of category D is a function `d35_…`, in any package of the workspace, or a scenario script
+//! `d35_….txt`, which the tests of their package run.
 
 mod exceptions;
 mod scan;
@@ -74,8 +75,10 @@ fn verdict(context: &Context, rows: &Rows, exceptions: &[Exception]) -> Result<(
     }
     ensure!(problems.is_empty(), "{} row(s) are not as listed in {EXCEPTIONS}", problems.len());
     let full = exceptions.iter().filter(|exception| exception.extent == Extent::Full).count();
+    let scripts = tests.iter().filter(|test| scan::is_script(&test.file)).count();
     println!(
-        "   {} rows: {} with {} tests, {} of them by half; {full} without, for a reason",
+        "   {} rows: {} with {} tests, {scripts} of which are scripts, {} of them by half; \
+         {full} without, for a reason",
         rows.len(),
         rows.len() - full,
         tests.len(),

@@ -1,4 +1,5 @@
-//! Finding the tests that are named after rows, in the sources of the workspace.
+//! Finding the tests that are named after rows, in the sources of the workspace and among the
+//! scenario scripts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,9 @@ use super::Row;
 
 /// Categories of rows. Tests named `i19_…` or `r03_…` are about promises and rules.
 const CATEGORIES: &str = "abcdefghkl";
+
+/// Where the scenario scripts are.
+const SCRIPTS: &str = "host-tests/scenarios";
 
 /// A test that is named after a row.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,7 +40,24 @@ pub(super) fn tests(root: &Path) -> Result<Vec<Test>> {
             tests.extend(tests_of(&text, &name).with_context(|| name.clone())?);
         }
     }
+    for file in entries(&root.join(SCRIPTS))? {
+        let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
+        tests.extend(script(&name));
+    }
     Ok(tests)
+}
+
+/// Whether a file is a scenario script.
+pub(super) fn is_script(file: &str) -> bool {
+    let path = Path::new(file);
+    path.parent() == Some(Path::new(SCRIPTS)) && path.extension().is_some_and(|end| end == "txt")
+}
+
+/// The test that a file is, if it is a script that is named after a row.
+pub(super) fn script(file: &str) -> Option<Test> {
+    let name = Path::new(file).file_stem()?.to_str()?;
+    let row = row_of(name).filter(|_| is_script(file))?;
+    Some(Test { row, name: name.to_owned(), file: file.to_owned() })
 }
 
 /// What is in a folder, in the order of names.

@@ -87,6 +87,16 @@ fn only_tests_that_run_count() {
 }
 
 #[test]
+fn a_script_counts_by_its_name() {
+    let of = |file| super::scan::script(file).map(|test| test.row.to_string());
+    assert_eq!(of("host-tests/scenarios/d35_a_hint.txt").as_deref(), Some("D 35"));
+    assert_eq!(of("host-tests/scenarios/regression_of_a_seed.txt"), None);
+    assert_eq!(of("host-tests/scenarios/d35_notes.md"), None);
+    assert_eq!(of("host-tests/scenarios/src/d35_a_hint.txt"), None);
+    assert_eq!(of("host-tests/boards/d35_a_hint.txt"), None);
+}
+
+#[test]
 fn tables_are_refused_if_they_cannot_be_understood() {
     for page in
         ["| A 1 | most | Why. |", "| A | full | Why. |", "| A 1 | full | |", "| A 1 | full |"]
