@@ -234,6 +234,8 @@ impl<O: Owner> Host for Machine<O> {
         let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         let deadline = Instant::from_millis(self.now.saturating_add(millis));
         self.producer.close(self.time(), deadline);
+        // Who waits has to hear of it.
+        self.admit();
     }
 
     fn connected(&mut self, line: Line) {
