@@ -25,6 +25,9 @@ struct Cli {
     /// Tells on standard error what the producer does, and when
     #[arg(long)]
     told: bool,
+    /// Runs it with so many seeds on the bare machine, to see that none shows anything else
+    #[arg(long, conflicts_with = "host")]
+    seeds: Option<u64>,
     /// Records the trace in the file
     #[arg(long)]
     update: bool,
@@ -76,6 +79,18 @@ fn one(cli: &Cli, file: &Path) -> Result<usize> {
     if cli.update {
         let changed = play::update(file)?;
         println!("{}: {}", file.display(), if changed { "recorded" } else { "as recorded" });
+    }
+    if let Some(seeds) = cli.seeds {
+        return Ok(match play::play_seeds(file, seeds)? {
+            Ok(()) => {
+                println!("{}: ok with {seeds} seeds", file.display());
+                0
+            }
+            Err(report) => {
+                print!("{report}");
+                1
+            }
+        });
     }
     let script = play::read(file)?;
     let hosts = cli.host.map_or_else(|| script.hosts(), |host| vec![host.into()]);
