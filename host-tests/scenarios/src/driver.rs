@@ -142,6 +142,12 @@ impl World {
                 | Given::Topic { .. }
                 | Given::Producer(..)
                 | Given::Bootstrap(_) => {}
+                Given::Sequence(..) => {
+                    if !matches!(kind, Kind::Growable | Kind::Fixed) {
+                        let message = "only the bare machine can be told, so name the hosts";
+                        return Err(Failure { line: given.line, message: message.to_owned() });
+                    }
+                }
             }
         }
         let mut world = Self {
@@ -475,6 +481,7 @@ fn setup(script: &Script, seed: u64) -> Result<Setup, Failure> {
     let mut lines = Vec::new();
     let mut properties = Vec::new();
     let mut bootstrap = vec!["node1".to_owned()];
+    let mut sequences = Vec::new();
     for given in &script.given {
         match &given.it {
             Given::Producer(key, value) => {
@@ -482,6 +489,7 @@ fn setup(script: &Script, seed: u64) -> Result<Setup, Failure> {
                 properties.push((key.clone(), value.clone()));
             }
             Given::Bootstrap(hosts) => bootstrap.clone_from(hosts),
+            Given::Sequence(place, first) => sequences.push((place.clone(), *first)),
             _ => {}
         }
     }
@@ -498,7 +506,7 @@ fn setup(script: &Script, seed: u64) -> Result<Setup, Failure> {
         Failure { line, message: error.to_string() }
     };
     let config = ottla_tokio::Config::from_properties(properties).map_err(wrong)?;
-    Ok(Setup { config, seed })
+    Ok(Setup { config, seed, sequences })
 }
 
 /// A setting of the brokers by Kafka's name.

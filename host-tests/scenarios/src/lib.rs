@@ -76,6 +76,7 @@
 //! | `broker SETTING VALUE` | Kafka's defaults; topics are not made by themselves |
 //! | `link SPAN`: how long anything takes from end to end | 1 ms |
 //! | `replication manual`: followers have nothing before `replicate` | at once |
+//! | `sequence PLACE NUMBER`: where its sequences begin; for the hosts growable and fixed | 0 |
 //! | `hosts KIND ...`: growable, fixed, tokio, embassy | all of them |
 //!
 //! ## events

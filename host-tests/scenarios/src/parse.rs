@@ -221,7 +221,8 @@ fn read_names(word: &str) -> Option<Vec<String>> {
 }
 
 fn given(words: &mut Words<'_>) -> Result<Given, Wrong> {
-    let keys = "hosts, nodes, topic, producer, bootstrap, profile, broker, link or replication";
+    let keys = "hosts, nodes, topic, producer, bootstrap, profile, broker, link, replication or \
+                sequence";
     Ok(match words.take(keys)? {
         "hosts" => {
             let mut kinds = Vec::new();
@@ -269,6 +270,11 @@ fn given(words: &mut Words<'_>) -> Result<Given, Wrong> {
         "replication" => {
             words.must("manual")?;
             Given::ManualReplication
+        }
+        "sequence" => {
+            let place = words.partition()?;
+            let is_one = |word: &str| word.parse().ok().filter(|n| *n <= i32::MAX.unsigned_abs());
+            Given::Sequence(place, words.read("a sequence up to 2147483647", is_one)?)
         }
         word => return Err((word.to_owned(), format!("it has to be {keys}"))),
     })

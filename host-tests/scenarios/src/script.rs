@@ -92,6 +92,8 @@ pub enum Given {
     Link(u64),
     /// Followers have what their leader appended only when they are told.
     ManualReplication,
+    /// Where the sequences of a partition begin; on the bare machine only.
+    Sequence(Place, u32),
 }
 
 /// Which requests are meant.
@@ -476,6 +478,7 @@ impl fmt::Display for Given {
             Self::Broker(key, value) => write!(f, "broker {key} {value}"),
             Self::Link(span) => write!(f, "link {}", span_text(*span)),
             Self::ManualReplication => f.write_str("replication manual"),
+            Self::Sequence(place, first) => write!(f, "sequence {place} {first}"),
         }
     }
 }

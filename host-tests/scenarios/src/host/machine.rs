@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
+use ottla::identity::Sequence;
 use ottla::memory::{Growable, Owner};
 use ottla::{Event, Flush, Instant, Link, LinkAction, Producer, Reason, Refused, Topic};
 
 use super::{DAY, Host, Line, Offer, Setup, Told};
 use crate::fate::Fate;
+use crate::script::Place;
 
 ottla::fixed! {
     /// Enough of everything, so that no script meets a limit that the heap does not have.
@@ -31,6 +33,7 @@ pub(crate) struct Machine<O> {
     lines: BTreeMap<Line, (Link, bool)>,
     next_line: Line,
     flush: Option<Flush>,
+    sequences: Vec<(Place, u32)>,
     told: Vec<Told>,
 }
 
@@ -61,6 +64,7 @@ impl<O: Owner> Machine<O> {
             lines: BTreeMap::new(),
             next_line: 0,
             flush: None,
+            sequences: setup.sequences.clone(),
             told: Vec::new(),
         }
     }
@@ -78,6 +82,13 @@ impl<O: Owner> Machine<O> {
             }
         };
         let accepted = self.producer.produce(self.time(), topic, &offer.record())?;
+        for (place, first) in &self.sequences {
+            if place.topic == offer.topic && place.partition == Some(accepted.partition) {
+                // Only the first of these calls for a partition changes anything.
+                let first = Sequence::new(*first);
+                self.producer.begin_sequences_at(topic, accepted.partition, first);
+            }
+        }
         let key = (topic.index(), accepted.partition, accepted.number);
         self.accepted.insert(key, offer.number);
         Ok(())

@@ -14,7 +14,7 @@ use std::time::Duration;
 use ottla::{Reason, Record};
 
 use crate::fate::Fate;
-use crate::script::Kind;
+use crate::script::{Kind, Place};
 
 /// A connection of the producer; numbers are not used again.
 pub(crate) type Line = u64;
@@ -53,6 +53,8 @@ pub(crate) struct Setup {
     pub(crate) config: ottla_tokio::Config,
     /// What it draws from, on hosts that can be told.
     pub(crate) seed: u64,
+    /// Where the sequences of partitions begin, on hosts that can be told.
+    pub(crate) sequences: Vec<(Place, u32)>,
 }
 
 /// What a host has to tell.

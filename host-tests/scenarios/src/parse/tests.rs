@@ -15,6 +15,7 @@ given
   broker message.max.bytes 1000
   link 5ms
   replication manual
+  sequence t/0 2147483640
 
 events
   produce t/0 b1 r1..r9
