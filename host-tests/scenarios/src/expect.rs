@@ -1,6 +1,7 @@
 //! Whether what was seen is what a script expects.
 
 use crate::driver::{Failure, Run, World};
+use crate::fate::Fate;
 use crate::net::Asked;
 use crate::script::{Expected, Place, Script, SentBatch, Which, names_text, span_text};
 use crate::trace;
@@ -49,24 +50,30 @@ pub(crate) fn check(world: &World, script: &Script) -> Vec<Failure> {
     failures
 }
 
-/// What holds in every script, so that nobody has to write it: who was told an offset finds the
-/// record there, as long as the topic was not made anew and its log not cut.
+/// What holds in every script, so that nobody has to write it: a record that is told to be written
+/// at an offset is there, as long as no log was cut; one that is told not to be written is in no log.
 fn truths(world: &World) -> Vec<Failure> {
     let mut failures = Vec::new();
     for record in &world.records {
-        let Some((crate::fate::Fate::Written(Some(offset)), _)) = record.fate else { continue };
-        if world.cuts_logs {
-            continue;
-        }
-        // Its leader may not run any more.
-        let found = world.cluster.config().nodes.iter().any(|node| {
-            trace::stored(world, &record.place, node.id).contains(&(offset, record.name.clone()))
-        });
-        if !found {
-            let name = &record.name;
-            let message = format!("{name} was told to be written at {offset}, and is not there");
-            failures.push(Failure { line: record.line, message });
-        }
+        let name = &record.name;
+        // A leader may not run any more, so all replicas are looked at.
+        let nodes = world.cluster.config().nodes.iter();
+        let stored: Vec<_> =
+            nodes.flat_map(|node| trace::stored(world, &record.place, node.id)).collect();
+        let message = match record.fate {
+            Some((Fate::Written(Some(offset)), _))
+                if !world.cuts_logs && !stored.contains(&(offset, name.clone())) =>
+            {
+                format!("{name} was told to be written at {offset}, and is not there")
+            }
+            Some((Fate::NotWritten(_) | Fate::Refused(_), _))
+                if stored.iter().any(|(_, its)| its == name) =>
+            {
+                format!("{name} was told not to be written, and is in a log")
+            }
+            _ => continue,
+        };
+        failures.push(Failure { line: record.line, message });
     }
     failures
 }

@@ -133,7 +133,7 @@
 //! | `count NUMBER WHICH` | so many requests, or connections, were asked for |
 //!
 //! Without being said: every record gets exactly one outcome, who was told an offset finds the
-//! record there, and every rule of `next` is met.
+//! record there, what was told not to be written is in no log, and every rule of `next` is met.
 //!
 //! ## trace
 //!

@@ -147,6 +147,18 @@ fn what_cannot_happen_is_found() {
 }
 
 #[test]
+fn a_false_word_about_a_record_is_found() {
+    // The broker lies, so that the producer has to.
+    let lie = "next Produce: append and answer INVALID_RECORD";
+    let text = SOUND.replace("next Produce: append and answer REQUEST_TIMED_OUT", lie);
+    for kind in HOSTS {
+        let found = faults(&text, kind);
+        let expected = "9: b2 was told not to be written, and is in a log".to_owned();
+        assert!(found.contains(&expected), "{found:?}");
+    }
+}
+
+#[test]
 fn the_report_names_file_and_line() {
     let text = SOUND.replace("log t/0 b1 b2\n  sent", "log t/0 b1\n  sent");
     let script: Script = parse::script("some/x.txt", &text).unwrap();
