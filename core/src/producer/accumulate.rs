@@ -151,6 +151,7 @@ impl Machine {
 
     /// Takes the time of day, unless it cannot be right.
     pub(crate) fn set_wall_clock(&mut self, now: Instant, unix_millis: u64) -> bool {
+        self.tick(now);
         let floor = match self.config.unknown_time {
             UnknownTime::Floor(floor) => floor.max(EARLIEST),
             UnknownTime::Wait => EARLIEST,
@@ -159,7 +160,7 @@ impl Machine {
             return false;
         }
         let micros = i64::try_from(unix_millis.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        let origin = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
+        let origin = i64::try_from(self.now.as_micros()).unwrap_or(i64::MAX);
         self.wall = Some(micros.saturating_sub(origin));
         true
     }

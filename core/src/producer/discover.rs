@@ -435,11 +435,9 @@ impl Machine {
         epoch: Option<i32>,
     ) {
         let slot = &mut memory.partitions[partition];
-        if let (Some(known), Some(told)) = (slot.leader_epoch, epoch)
-            && told < known
-        {
-            return;
-        }
+        // Who is known to lead may have its address in the same answer, however old that is.
+        let old = epoch.is_some() && epoch < slot.leader_epoch;
+        let leader = if old { slot.leader } else { leader };
         let newer = epoch.is_some() && epoch > slot.leader_epoch;
         let moved = slot.leader != leader;
         slot.leader = leader;

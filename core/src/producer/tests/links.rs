@@ -678,3 +678,22 @@ fn take_first(world: &mut World<TwoLinks>) -> Sent {
     }
     panic!("nothing is sent");
 }
+
+/// Where the epoch of its leader looks old for ever, and its leader is among those that take turns.
+#[test]
+fn regression_a_leader_told_with_an_old_epoch_has_its_turn_and_leaves_theirs_to_others() {
+    let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
+    let mut world = World::with(OneBroker::new(), settings, 2);
+    world.nodes = std::vec![1, 2];
+    world.lead(0, 1, 5);
+    world.lead(1, 2, 0);
+    let topic = world.ready();
+    world.lead(0, 1, 0);
+    for partition in [1, 0, 1, 0, 1] {
+        world.send(topic, partition, "x");
+        let sent = take_within(&mut world, 3_000);
+        assert_eq!(sent.only().partition, partition);
+        world.acknowledge(&sent, 0);
+    }
+    assert_eq!(world.outcomes().len(), 5);
+}

@@ -553,6 +553,23 @@ fn records_wait_for_the_time_of_day_or_count_from_a_floor() {
 }
 
 #[test]
+fn regression_the_time_of_day_counts_from_the_largest_instant() {
+    for (seen, told) in [(3_600_000, 0), (0, 3_600_000)] {
+        let mut world = World::new(config(), 1);
+        world.producer.handle_timeout(crate::Instant::from_millis(seen));
+        let wall = super::world::T.cast_unsigned();
+        assert!(world.producer.set_wall_clock(crate::Instant::from_millis(told), wall));
+        let topic = world.ready();
+        let record = Record::new(b"x").partition(0);
+        world.producer.produce(world.now, topic, &record).unwrap();
+        world.run();
+        let sent = world.take();
+        let (batch, _) = crate::record::reader::Batch::read(&sent.only().bytes).unwrap();
+        assert_eq!(batch.base_timestamp, super::world::T);
+    }
+}
+
+#[test]
 fn r21_a_flush_does_not_wait_for_more() {
     let settings = Config {
         linger: Duration::from_secs(20),
