@@ -90,10 +90,22 @@ impl Machine {
         {
             return Some(at);
         }
-        if matches!(slot.state, LinkState::Ready) && slot.queued == 0 {
-            return Some(slot.active_at.after(self.config.connection_max_idle));
+        self.idle_at(memory, link)
+    }
+
+    /// When a link is closed that nobody needs. Nothing is sent while throttling lasts, so that is no
+    /// idle time.
+    fn idle_at(&self, memory: &Memory<'_>, link: LinkId) -> Option<Instant> {
+        let slot = &memory.links[link];
+        if !matches!(slot.state, LinkState::Ready)
+            || slot.queued > 0
+            || self.could_fill(memory, link)
+        {
+            return None;
         }
-        None
+        let since = slot.active_at.max(slot.throttled_until);
+        let at = since.after(self.config.connection_max_idle);
+        if at <= self.now && self.question_at(memory) <= self.now { None } else { Some(at) }
     }
 
     /// Closes links whose time is over. R13: only the oldest request has a deadline.
@@ -104,17 +116,11 @@ impl Machine {
             }
             let slot = &memory.links[link];
             let late = slot.deadline.is_some_and(|deadline| deadline <= self.now);
-            let idle_at = slot.active_at.after(self.config.connection_max_idle);
             if late {
                 let ready = matches!(slot.state, LinkState::Ready | LinkState::Negotiating);
                 let reason = if ready { Reason::RequestTimeout } else { Reason::SetupTimeout };
                 self.end_link(memory, link, reason, false);
-            } else if matches!(slot.state, LinkState::Ready)
-                && slot.queued == 0
-                && idle_at <= self.now
-                && !self.could_fill(memory, link)
-                && self.question_at(memory) > self.now
-            {
+            } else if self.idle_at(memory, link).is_some_and(|at| at <= self.now) {
                 self.end_link(memory, link, Reason::Idle, false);
             }
         }

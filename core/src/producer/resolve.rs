@@ -206,6 +206,10 @@ impl Machine {
     fn fail_in_turn(&mut self, memory: &mut Memory<'_>, batch: BatchId, cause: Cause) {
         let slot = &mut memory.batches[batch];
         slot.set(mark::ANSWERED);
+        if memory.partitions[slot.partition].course.probes() {
+            // It was asked for, and nothing more will be known.
+            slot.set(mark::DENIED);
+        }
         if slot.has(mark::IMPLIED) {
             slot.failure = Perhaps::No;
             slot.offset = -1;
@@ -341,6 +345,7 @@ impl Machine {
                     entry.course.enter(Course::Probing);
                 }
                 entry.cursor = probe;
+                memory.batches[probe].clear(mark::ANSWERED);
                 return;
             }
             self.renumber(memory, partition);
@@ -398,14 +403,17 @@ impl Machine {
         }
     }
 
-    /// The newest batch that may be in the log and was not denied yet. R8.
+    /// The newest batch that may be in the log and was not denied yet. R8. Also one whose failure
+    /// is decided and waits for its turn: what is before it must not get behind it.
     fn next_probe(&self, memory: &Memory<'_>, partition: PartitionId) -> BatchId {
         let mut probe = BatchId::NONE;
+        let identity = memory.partitions[partition].sequences.identity();
         let mut batch = memory.partitions[partition].first;
         while batch.is_some() {
             let slot = &memory.batches[batch];
-            let open = slot.is_unresolved() && !slot.has(mark::ANSWERED | mark::DENIED);
-            if open && slot.has(mark::MAYBE) {
+            let written = slot.has(mark::ANSWERED) && slot.failure.get().is_none();
+            let open = slot.is_unresolved() && !written && !slot.has(mark::DENIED);
+            if open && slot.has(mark::MAYBE) && slot.identity == identity {
                 probe = batch;
             }
             batch = slot.next;

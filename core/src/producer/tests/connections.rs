@@ -181,3 +181,23 @@ fn there_are_no_more_connections_than_brokers_that_lead_something_and_one() {
     assert_eq!(world.outcomes().len(), 200);
     assert_eq!(world.attempts, 9, "eight leaders, and the address to begin with");
 }
+
+#[test]
+fn regression_a_link_that_is_throttled_when_its_idle_time_ends_keeps_nobody_awake() {
+    let settings = Config { connection_max_idle: Duration::from_millis(50), ..config() };
+    let mut world = World::new(settings, 1);
+    let topic = world.warm();
+    world.send(topic, 0, "x");
+    let sent = world.take();
+    world.answer_with(&sent, &[(0, 1)], |answer, _| answer.throttle_ms = 3_000);
+    for link in world.links().into_iter().filter(|link| *link != sent.link) {
+        world.disconnect(link);
+    }
+    // Something is to be asked, and the throttled link is the only one.
+    world.down.push(1);
+    world.producer.topic("another").unwrap();
+    let later = world.now.after(Duration::from_millis(60));
+    world.producer.handle_timeout(later);
+    let at = world.producer.poll_timeout();
+    assert!(at.is_none_or(|at| at > later), "{at:?} at {later:?}");
+}

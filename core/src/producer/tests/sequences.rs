@@ -6,6 +6,7 @@ use super::world::{Sent, World, config, written};
 use crate::config::Config;
 use crate::error::{Full, Refused};
 use crate::memory::{Growable, Owner};
+use crate::message::ErrorCode;
 use crate::producer::{Cause, Doubt, Event, Outcome, Topic};
 use crate::record::Record;
 use crate::time::Duration;
@@ -144,6 +145,43 @@ pub(super) fn r08_if_every_probe_is_denied_doubtful_batches_are_unknown() {
     assert_eq!(world.outcomes(), expected);
     world.send(topic, 0, "next");
     assert_eq!(sequence(&world.take()), (1, 0));
+}
+
+/// The first of two batches is refused, and then not expected; the second failed for good, and
+/// may be in the log. Found by exhaustive search.
+fn lost_before_a_failure() -> (World, Vec<Sent>, Sent) {
+    let (mut world, _, sent) = in_flight(2, config());
+    world.answer(&sent[0], &[(2, -1)]);
+    world.answer(&sent[1], &[(-1, -1)]);
+    world.back_off();
+    let head = world.take();
+    assert_eq!(head.only().bytes, sent[0].only().bytes);
+    world.answer(&head, &[(45, -1)]);
+    let probe = world.take();
+    assert_eq!(probe.only().bytes, sent[1].only().bytes, "before anything is numbered anew");
+    (world, sent, probe)
+}
+
+#[test]
+fn regression_r08_a_failure_that_waits_for_its_turn_is_probed_before_the_next_epoch() {
+    let (mut world, _, probe) = lost_before_a_failure();
+    world.acknowledge(&probe, 5);
+    let lost = Outcome::NotWritten(Cause::StateLost);
+    assert_eq!(world.outcomes(), [(0, 1, 1, lost), (0, 2, 1, written(5))]);
+    assert_eq!(world.producer.counters().bumps, 0);
+    // Not expected, or as before: what was refused goes out again, and it is unknown in its turn.
+    let (unexpected, as_before) = (Cause::StateLost, Cause::Code(ErrorCode(-1)));
+    for (code, cause) in [(45, unexpected), (-1, as_before)] {
+        let (mut world, sent, probe) = lost_before_a_failure();
+        world.answer(&probe, &[(code, -1)]);
+        world.back_off();
+        let again = world.take();
+        assert_eq!(sequence(&again), (1, 0));
+        assert_eq!(again.only().values, sent[0].only().values);
+        world.acknowledge(&again, 7);
+        let unknown = Outcome::Unknown(cause, Doubt::Code(ErrorCode(-1)));
+        assert_eq!(world.outcomes(), [(0, 1, 1, written(7)), (0, 2, 1, unknown)]);
+    }
 }
 
 #[test]
