@@ -1,13 +1,14 @@
 //! An application with its producer: what it does when it is awake.
 
-use ottla::{Event, Instant, Link, LinkAction, Reason, Record, Refused, Topic};
+use ottla::{Event, Instant, Link, LinkAction, Reason, Refused, Topic};
 
-use crate::draw::{ClientSetup, TOPICS};
+use crate::draw::TOPICS;
 use crate::engine::Engine;
 use crate::fault::{Fault, Fired};
 use crate::frames::{self, mix};
 use crate::promise::Promise;
 use crate::sample;
+use crate::variety::ClientSetup;
 use crate::world::{Due, World};
 
 /// More than a producer has to do at one instant, even a byte at a time.
@@ -289,8 +290,18 @@ impl World {
                     self.clients[c].owed.push_front(owed);
                     break;
                 }
-                Err(Refused::TopicUnknown | Refused::Topic(_) | Refused::PartitionUnknown) => {
+                Err(
+                    Refused::TopicUnknown
+                    | Refused::Topic(_)
+                    | Refused::PartitionUnknown
+                    | Refused::TimeUnknown,
+                ) => {
                     self.clients[c].owed.push_back(owed);
+                }
+                // Its next process sends them.
+                Err(Refused::Closed | Refused::Fatal(_)) => {
+                    self.clients[c].owed.push_front(owed);
+                    break;
                 }
                 Err(_) => {}
             }
@@ -306,7 +317,10 @@ impl World {
         let client = &mut self.clients[c];
         let length = owed.length.max(sample::SHORTEST);
         sample::value(id, length, &mut self.scratch);
-        let record = Record { partition: owed.partition, ..Record::new(&self.scratch) };
+        let style = client.setup.style;
+        let mut record = style.record(id, &self.scratch);
+        record.partition = owed.partition;
+        record.timestamp = style.stamps.then(|| self.cluster.wall_clock());
         let topic = client.topics[owed.topic];
         let result = client.engine.produce(now, topic, &record);
         self.steps += 1;
@@ -362,7 +376,7 @@ impl World {
         let client = &self.clients[c];
         let (setup, clock) = (client.setup.clone(), client.clock);
         let config = &setup.config;
-        let producer = self.ledger.begin(config.acks, config.idempotence);
+        let producer = self.ledger.begin(config, setup.style);
         let mut engine = setup.shape.start(setup.config, seed);
         let first = 1 + self.random.below(u32::from(self.setup.nodes)) as u16;
         let node = |at: u16| 1 + (first + at) % u16::from(self.setup.nodes);
@@ -372,7 +386,14 @@ impl World {
             engine.bootstrap(&format!("node{node}"), 9_091 + node);
         }
         let now = Instant::from_micros(self.now.saturating_add(clock));
-        engine.set_wall_clock(now, self.cluster.wall_clock().cast_unsigned());
+        if setup.named {
+            engine.set_client_id("sim");
+        }
+        if setup.learns_time == 0 {
+            engine.set_wall_clock(now, self.cluster.wall_clock().cast_unsigned());
+        } else {
+            self.later(setup.learns_time, Due::Time(c as u32));
+        }
         let mut topics = Vec::new();
         for (name, partitions) in TOPICS.iter().zip(&self.setup.topics) {
             let known = if setup.declares { *partitions } else { 0 };

@@ -1,12 +1,11 @@
 //! What a seed is: a world, the faults that it has, and what is done in it.
 
-use ottla::{Acks, Config, Duration};
 use ottla_answers::Random;
 use ottla_broker::Profile;
 
-use crate::engine::Shape;
 use crate::fault::Fault;
 use crate::operation::{Kind, Operation};
+use crate::variety::{ClientSetup, client};
 
 const SECOND: u64 = 1_000_000;
 
@@ -35,19 +34,6 @@ pub(crate) struct Setup {
     pub(crate) heal: u64,
 }
 
-/// A producer.
-#[derive(Clone, Debug)]
-pub(crate) struct ClientSetup {
-    pub(crate) shape: Shape,
-    pub(crate) config: Config,
-    /// Where its clock stands when the run begins.
-    pub(crate) clock: u64,
-    /// It tells the machine how many partitions there are.
-    pub(crate) declares: bool,
-    /// Bytes that a write takes at most.
-    pub(crate) socket: usize,
-}
-
 /// A seed, drawn.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -57,7 +43,7 @@ pub(crate) struct Plan {
 }
 
 /// A number up to `bound`, above 32 bits, too.
-fn up_to(random: &mut Random, bound: u64) -> u64 {
+pub(crate) fn up_to(random: &mut Random, bound: u64) -> u64 {
     ((u128::from(random.bits()) * u128::from(bound)) >> 64) as u64
 }
 
@@ -115,48 +101,11 @@ fn setup(random: &mut Random, faults: &[Fault], horizon: u64) -> Setup {
             Profile::V3_9,
             Profile::V2_8,
             Profile::V2_4,
+            Profile::V2_1,
         ]),
         max_message_bytes: random.pick(&[1_048_588, 1_048_588, 1_048_588, LARGEST_SMALL]),
         clients,
         heal: horizon,
-    }
-}
-
-fn client(random: &mut Random, faults: &[Fault], horizon: u64) -> ClientSetup {
-    let seconds = Duration::from_secs;
-    let request_timeout = seconds(random.pick(&[30, 30, 5, 2]));
-    let mut config = Config {
-        batch_size: random.pick(&[16_384, 16_384, 500, 200, 0]),
-        linger: random.pick(&[
-            Duration::ZERO,
-            Duration::from_millis(5),
-            Duration::from_millis(300),
-        ]),
-        max_in_flight: random.pick(&[5, 5, 5, 2, 1]),
-        retries: random.pick(&[i32::MAX as u32, i32::MAX as u32, i32::MAX as u32, 3]),
-        delivery_timeout: seconds(random.pick(&[120, 120, 35, 600])),
-        request_timeout,
-        connection_setup_timeout: seconds(random.pick(&[10, 2])),
-        ..Config::new()
-    };
-    if random.chance(100) {
-        config.idempotence = false;
-        config.acks = random.pick(&[Acks::All, Acks::Leader, Acks::None]);
-    }
-    let wrap = if faults.contains(&Fault::TickWrap) {
-        // 32 bits of microseconds and of milliseconds, and 31 of them, pass on the way.
-        random.pick(&[1 << 31, 1 << 32, 1_000 << 31, 1_000 << 32])
-    } else {
-        0
-    };
-    let shape =
-        random.pick(&[Shape::Small, Shape::Wide, Shape::Heap(1 << 20), Shape::Heap(20_000)]);
-    ClientSetup {
-        shape,
-        config,
-        clock: u64::saturating_sub(wrap, up_to(random, horizon)),
-        declares: random.chance(512),
-        socket: random.pick(&[65_536, 65_536, 65_536, 2_000, 100]),
     }
 }
 

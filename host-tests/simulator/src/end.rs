@@ -110,7 +110,7 @@ impl World {
     }
 
     /// All partitions of all topics.
-    fn places(&self) -> Vec<(usize, i32)> {
+    pub(crate) fn places(&self) -> Vec<(usize, i32)> {
         let of = |topic: usize| {
             let count = self.cluster.partition_count(TOPICS[topic]);
             (0..).take(count).map(move |partition| (topic, partition))
@@ -185,8 +185,10 @@ impl World {
             }
         }
         let fresh = self.ledger.entries.iter().zip(0..).skip(from as usize);
-        let mut bad = fresh
-            .filter(|(entry, _)| !matches!(entry.fate, Fate::Written(_) | Fate::Unacknowledged));
+        // Who lets records make room for others has room for few.
+        let is_good =
+            |fate| matches!(fate, Fate::Written(_) | Fate::Unacknowledged | Fate::Dropped);
+        let mut bad = fresh.filter(|(entry, _)| !is_good(entry.fate));
         if let Some((entry, id)) = bad.next() {
             let what = format!("all is well, and {id} of {} is {:?}", entry.producer, entry.fate);
             self.blame(Promise::I8, what);
@@ -254,7 +256,11 @@ impl World {
                 continue;
             };
             let entry = self.ledger.entries.get(id as usize);
-            if entry.is_some_and(|entry| !sample::is_whole(&found.record, id, entry.length)) {
+            let is_whole = |entry: &crate::ledger::Entry| {
+                let style = self.ledger.processes[entry.producer as usize].style;
+                sample::is_whole(&found.record, id, entry.length, style)
+            };
+            if entry.is_some_and(|entry| !is_whole(entry)) {
                 bad = Some(format!("{id} has other bytes than were sent"));
             }
             self.hash = mix(self.hash, u64::from(id));
@@ -288,6 +294,9 @@ impl World {
             if let Err(what) = check(&self.ledger, &all) {
                 self.blame(promise, what);
             }
+        }
+        if let Err(what) = logs::exactly_once(&self.ledger, &all, &self.touched) {
+            self.blame(Promise::I21, what);
         }
     }
 }

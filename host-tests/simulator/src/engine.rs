@@ -82,6 +82,7 @@ macro_rules! engine {
 }
 
 engine! {
+    set_client_id(id: &str) -> bool;
     bootstrap(host: &str, port: u16) -> bool;
     declare_topic(name: &str, partitions: u32) -> Result<Topic, Refused>;
     produce(now: Instant, topic: Topic, record: &Record<'_>) -> Result<Accepted, Refused>;

@@ -26,7 +26,7 @@ macro_rules! faults {
                 }
             }
 
-            /// The promises that it suspends. I7 to I12 and I17 to I20 always hold.
+            /// The promises that it suspends. I7 to I12 and I17 to I21 always hold.
             #[must_use]
             pub const fn suspends(self) -> &'static [Promise] {
                 match self {

@@ -7,9 +7,11 @@ use crate::draw::TOPICS;
 use crate::fault::Fault;
 use crate::operation::{Kind, Operation};
 use crate::promise::Promise;
+use crate::variety;
 use crate::world::{Due, World};
 
 const HOUR_MS: i64 = 3_600_000;
+const EPOCH: i64 = variety::EPOCH.cast_signed();
 
 impl World {
     /// Carries out an operation.
@@ -143,10 +145,22 @@ impl World {
             _ => return false,
         };
         if runs {
+            if fault == Fault::RestartForgetful {
+                self.touch_node(node);
+            }
             self.cluster.restart(self.now, node, reload).ok();
             self.fired.count(fault);
         }
         true
+    }
+
+    /// Everything that a node has was hit.
+    fn touch_node(&mut self, node: i32) {
+        for (topic, partition) in self.places() {
+            if self.cluster.log(TOPICS[topic], partition, node).is_some() {
+                self.touched.partitions.insert((topic as u32, partition));
+            }
+        }
     }
 
     fn set_clock(&mut self) {
@@ -220,6 +234,11 @@ impl World {
             }
             _ => return false,
         };
+        if !fault.suspends().is_empty() {
+            let whole = fault == Fault::Recreate;
+            let all = if whole { 0..=i32::from(u8::MAX) } else { partition..=partition };
+            self.touched.partitions.extend(all.map(|partition| (topic as u32, partition)));
+        }
         if hit {
             self.fired.count(fault);
         }
@@ -265,6 +284,7 @@ impl World {
             Fault::WallPast => {
                 let jump = i64::from(25 + what % 20_000) * HOUR_MS;
                 engine.set_wall_clock(now, (wall - jump).cast_unsigned());
+                self.touched.processes.insert(self.clients[c].producer);
             }
             Fault::Sleep => {
                 self.clients[c].asleep = self.now + span;
@@ -331,6 +351,3 @@ impl World {
         self.drain();
     }
 }
-
-/// The time of day when a run begins, in milliseconds.
-const EPOCH: i64 = 1_700_000_000_000;

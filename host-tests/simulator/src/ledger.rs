@@ -1,10 +1,11 @@
 //! The application's trace: what was accepted, and what was said to have become of it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use ottla::{Accepted, Acks, Cause, Delivery, Outcome};
+use ottla::{Accepted, Acks, Cause, Config, Delivery, Outcome};
 
 use crate::promise::Promise;
+use crate::sample::Style;
 
 /// What became of a record.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -17,6 +18,8 @@ pub(crate) enum Fate {
     Unacknowledged,
     /// Not written.
     NotWritten,
+    /// Not written: it made room for another.
+    Dropped,
     /// Nobody knows.
     Unknown,
     /// The process has ended before anything was said.
@@ -42,6 +45,9 @@ pub(crate) struct Entry {
 pub(crate) struct Process {
     pub(crate) acks: Acks,
     pub(crate) idempotent: bool,
+    /// It prefers delivery over no duplicates where brokers have lost its state (R8).
+    pub(crate) resends: bool,
+    pub(crate) style: Style,
     /// Records without an outcome, and some with one, in the order of their acceptance.
     open: VecDeque<u32>,
     pub(crate) accepted: u64,
@@ -62,14 +68,24 @@ pub(crate) struct Ledger {
     pub(crate) entries: Vec<Entry>,
     lanes: BTreeMap<(u32, u32, i32), Lane>,
     pub(crate) processes: Vec<Process>,
+    /// Records that were sent under another epoch though they may have been written: by the switch
+    /// of R8 only.
+    pub(crate) resent: BTreeSet<u32>,
     broken: Option<(Promise, String)>,
 }
 
 impl Ledger {
     /// A process begins. Returns its number.
-    pub(crate) fn begin(&mut self, acks: Acks, idempotent: bool) -> u32 {
-        let open = VecDeque::new();
-        self.processes.push(Process { acks, idempotent, open, accepted: 0, told: 0 });
+    pub(crate) fn begin(&mut self, config: &Config, style: Style) -> u32 {
+        self.processes.push(Process {
+            acks: config.acks,
+            idempotent: config.idempotence,
+            resends: config.resend_after_state_loss,
+            style,
+            open: VecDeque::new(),
+            accepted: 0,
+            told: 0,
+        });
         self.processes.len() as u32 - 1
     }
 
@@ -87,6 +103,20 @@ impl Ledger {
 
     fn blame(&mut self, what: String) {
         self.broken.get_or_insert((Promise::I7, what));
+    }
+
+    /// I21: what is said of a record is no more than `acks` can tell.
+    fn check_claim(&mut self, producer: u32, outcome: &Outcome) {
+        let acks = self.processes[producer as usize].acks;
+        let too_much = match outcome {
+            Outcome::Written { .. } => acks == Acks::None,
+            Outcome::Unacknowledged => acks != Acks::None,
+            Outcome::NotWritten(_) | Outcome::Unknown(..) => false,
+        };
+        if too_much {
+            let what = format!("producer {producer} with acks {acks:?} says: {outcome}");
+            self.broken.get_or_insert((Promise::I21, what));
+        }
     }
 
     /// What was broken first.
@@ -131,6 +161,7 @@ impl Ledger {
     /// A run of records has its outcome.
     pub(crate) fn delivered(&mut self, producer: u32, topic: u32, delivery: &Delivery) {
         let Delivery { partition, first, count, outcome, .. } = *delivery;
+        self.check_claim(producer, &outcome);
         let lane = self.lanes.entry((producer, topic, partition)).or_default();
         let from = lane.base.saturating_add(usize::try_from(first).unwrap_or(usize::MAX));
         let ids = lane.ids.get(from..from.saturating_add(count as usize)).unwrap_or(&[]).to_vec();
@@ -146,6 +177,7 @@ impl Ledger {
                     Fate::Written((base_offset >= 0).then_some(base_offset + place))
                 }
                 Outcome::Unacknowledged => Fate::Unacknowledged,
+                Outcome::NotWritten(Cause::Dropped) => Fate::Dropped,
                 Outcome::NotWritten(_) => Fate::NotWritten,
                 Outcome::Unknown(..) => Fate::Unknown,
             };
@@ -192,12 +224,22 @@ impl Ledger {
 
     /// The records of a process in a partition, from one on, so many.
     pub(crate) fn run(&self, first: u32, count: u32) -> impl Iterator<Item = &Entry> {
+        self.ids(first, count).iter().map(|id| &self.entries[*id as usize])
+    }
+
+    /// They are sent again though they may have been written.
+    pub(crate) fn resend(&mut self, first: u32, count: u32) {
+        let ids = self.ids(first, count).to_vec();
+        self.resent.extend(ids);
+    }
+
+    fn ids(&self, first: u32, count: u32) -> &[u32] {
         let lane = self.entries.get(first as usize);
         let key = lane.map(|entry| (entry.producer, entry.topic, entry.partition));
         let ids = key.and_then(|key| self.lanes.get(&key)).map_or(&[][..], |lane| &lane.ids);
         let from = lane.map_or(0, |entry| entry.place as usize);
-        let ids = ids.get(from..).unwrap_or(&[]).iter().take(count as usize);
-        ids.map(|id| &self.entries[*id as usize])
+        let ids = ids.get(from..).unwrap_or(&[]);
+        &ids[..ids.len().min(count as usize)]
     }
 
     /// Records that were reported written.
@@ -234,7 +276,7 @@ mod tests {
     /// A book with `count` records, and the outcome of all of them, told by a machine.
     fn book(count: u32) -> (Ledger, Delivery) {
         let mut ledger = Ledger::default();
-        let producer = ledger.begin(Acks::All, true);
+        let producer = ledger.begin(&Config::new(), Style::default());
         let mut machine = Producer::new(Growable::new(1 << 16), Config::new(), 1);
         let now = Instant::ZERO;
         assert!(machine.set_wall_clock(now, 1_700_000_000_000));
@@ -284,5 +326,25 @@ mod tests {
         let mut counted = ledger;
         counted.delivered(0, 0, &run);
         assert!(one_outcome(&counted, 0, 2).is_err(), "the counters say less");
+    }
+
+    #[test]
+    fn outcomes_that_say_more_than_acks_can_tell_are_found() {
+        let written = Outcome::Written { base_offset: 3, append_time: -1 };
+        let told = |acks, outcome| {
+            let (mut ledger, run) = book(3);
+            ledger.processes[0].acks = acks;
+            ledger.delivered(0, 0, &Delivery { outcome, ..run });
+            ledger.broken().map(|(promise, _)| promise)
+        };
+        for acks in [Acks::All, Acks::Leader] {
+            assert_eq!(told(acks, written), None);
+            assert_eq!(told(acks, Outcome::Unacknowledged), Some(Promise::I21));
+        }
+        assert_eq!(told(Acks::None, Outcome::Unacknowledged), None);
+        assert_eq!(told(Acks::None, written), Some(Promise::I21));
+        for acks in [Acks::All, Acks::Leader, Acks::None] {
+            assert_eq!(told(acks, Outcome::NotWritten(Cause::Timeout)), None);
+        }
     }
 }

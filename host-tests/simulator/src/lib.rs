@@ -36,6 +36,7 @@ pub mod run;
 mod sample;
 pub mod shrink;
 mod traps;
+mod variety;
 mod wire;
 mod world;
 

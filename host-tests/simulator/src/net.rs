@@ -104,6 +104,7 @@ impl World {
                 continue;
             };
             let is_produce = asked.api == 0;
+            let fresh = !std::mem::take(&mut begun);
             self.tell(|| {
                 let part = |p: &Part| {
                     let Part { partition, identity: (_, epoch), base, count, first, .. } = p;
@@ -113,13 +114,17 @@ impl World {
                 let (api, correlation) = (asked.api, asked.correlation);
                 format!("client {c} wire {id} asks {api} as {correlation}{parts}")
             });
-            if !std::mem::take(&mut begun) && is_produce {
+            if fresh && is_produce {
                 self.book.begins(producer);
             }
             for part in &asked.parts {
+                self.book.claimed(producer, part.identity.0, &self.ledger);
                 if let Some(seen) = self.seen(producer, part) {
                     let deaf = self.clients[c].deaf > self.now;
-                    self.book.sent(&seen, deaf, &self.ledger);
+                    if fresh {
+                        self.book.anew(&seen, &self.ledger);
+                    }
+                    self.book.sent(&seen, deaf, &mut self.ledger);
                 }
             }
             asked_produce |= is_produce;
@@ -258,6 +263,11 @@ impl World {
 
     /// What the cluster has for its clients sets out.
     pub(crate) fn drain(&mut self) {
+        for connection in self.traps.lied() {
+            // Nobody hears what late requests are answered.
+            let wire = self.by_connection.get(&connection).and_then(|id| self.wires.get(id));
+            self.touched.processes.extend(wire.map(|wire| wire.producer));
+        }
         while let Some(connection) = self.cluster.poll_ready() {
             let wire = self.by_connection.get(&connection).copied();
             while let Some(frame) = self.cluster.poll_output(connection) {

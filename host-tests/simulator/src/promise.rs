@@ -34,11 +34,13 @@ pub enum Promise {
     I19,
     /// Nothing to do: no bytes, and no timer but that of the idle close.
     I20,
+    /// Exactly once is never claimed outside its bound.
+    I21,
 }
 
 impl Promise {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::I1,
         Self::I2,
         Self::I3,
@@ -53,6 +55,7 @@ impl Promise {
         Self::I18,
         Self::I19,
         Self::I20,
+        Self::I21,
     ];
 
     /// What its checker is called.
@@ -73,6 +76,7 @@ impl Promise {
             Self::I18 => "I18 the same again",
             Self::I19 => "I19 dropped is not begun",
             Self::I20 => "I20 idle is silent",
+            Self::I21 => "I21 no claim beyond the bound",
         }
     }
 }

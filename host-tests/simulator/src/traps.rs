@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ottla::message::{Api, ErrorCode};
-use ottla_broker::{Action, Cluster, Request, Seen, Silence};
+use ottla_broker::{Action, Cluster, Connection, Request, Seen, Silence};
 
 use crate::fault::{Fault, Fired};
 use crate::frames;
@@ -39,6 +39,8 @@ struct Trap {
 struct Inside {
     set: Vec<Trap>,
     fired: Fired,
+    /// Connections whose requests were answered what is not so.
+    lied: Vec<Connection>,
     /// Ids that were given away by [`Snap::LastEpochs`].
     ids: i64,
 }
@@ -61,6 +63,11 @@ impl Traps {
     /// Takes all of them away.
     pub(crate) fn clear(&self) {
         self.inside(|inside| inside.set.clear());
+    }
+
+    /// Connections on which was lied since this was last asked.
+    pub(crate) fn lied(&self) -> Vec<Connection> {
+        self.inside(|inside| std::mem::take(&mut inside.lied))
     }
 
     /// How often they hit.
@@ -173,6 +180,9 @@ impl Inside {
         };
         trap.left -= 1;
         let fault = trap.fault;
+        if fault == Fault::Lie {
+            self.lied.push(seen.connection);
+        }
         self.fired.count(fault);
         self.set.retain(|trap| trap.left > 0);
         action

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use ottla_answers::Random;
 use ottla_broker::{AutoCreate, Cluster, Config, Connection, NewTopic, Replication, TopicId};
 
-use crate::check::logs::LogCopy;
+use crate::check::logs::{LogCopy, Touched};
 use crate::check::wires::Book;
 use crate::client::{Client, Net};
 use crate::draw::{Plan, Setup, TOPICS};
@@ -35,6 +35,8 @@ pub(crate) enum Due {
     Rouse(u32),
     /// A client's process is followed by another.
     Renew(u32),
+    /// A process learns the time of day.
+    Time(u32),
     /// A radio is switched on.
     Radio(u32),
     Start(i32),
@@ -80,6 +82,8 @@ pub(crate) struct World {
     pub(crate) archive: Vec<LogCopy>,
     /// What the brokers' time of day is wrong by, in milliseconds.
     pub(crate) skew: i64,
+    /// What faults that suspend I1 or I2 have hit.
+    pub(crate) touched: Touched,
     pub(crate) ledger: Ledger,
     pub(crate) book: Book,
     pub(crate) fired: Fired,
@@ -132,6 +136,7 @@ impl World {
             topic_ids: BTreeMap::new(),
             archive: Vec::new(),
             skew: 0,
+            touched: Touched::default(),
             ledger: Ledger::default(),
             book: Book::default(),
             fired: Fired::default(),
@@ -270,6 +275,10 @@ impl World {
                 if self.clients[client as usize].fatal {
                     self.renew_fatal(client as usize);
                 }
+            }
+            Due::Time(client) => {
+                let (now, wall) = (self.time(client as usize), self.cluster.wall_clock());
+                self.clients[client as usize].engine.set_wall_clock(now, wall.cast_unsigned());
             }
             Due::Radio(client) => {
                 let now = self.time(client as usize);

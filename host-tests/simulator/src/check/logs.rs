@@ -16,6 +16,14 @@ pub(crate) struct LogCopy {
     pub(crate) records: Vec<(i64, u32)>,
 }
 
+/// What a fault that suspends I1 or I2 has hit.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Touched {
+    /// Topics and their partitions.
+    pub(crate) partitions: BTreeSet<(u32, i32)>,
+    pub(crate) processes: BTreeSet<u32>,
+}
+
 /// I1: with `acks=all`, written is in a log, and where it was said to be.
 pub(crate) fn written(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
     let mut places = BTreeSet::new();
@@ -45,14 +53,38 @@ pub(crate) fn written(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
     Ok(())
 }
 
-/// I2: nothing is in a log twice.
+/// I2: nothing is in a log twice, but for what was sent again by the switch of R8.
 pub(crate) fn once(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
     for LogCopy { topic, partition, records } in logs {
         let mut seen = BTreeMap::new();
-        for (offset, id) in records.iter().filter(|(_, id)| is_idempotent(ledger, *id)) {
+        let claimed = |id| is_idempotent(ledger, id) && !ledger.resent.contains(&id);
+        for (offset, id) in records.iter().filter(|(_, id)| claimed(*id)) {
             if let Some(first) = seen.insert(*id, *offset) {
                 return Err(format!("{id} is at {first} and {offset} of {topic}/{partition}"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// I21: what is said to be written, by a producer whose writing is exactly once, is in the log
+/// exactly once, wherever nothing has hit that suspends this: also in runs in which it hit elsewhere.
+pub(crate) fn exactly_once(ledger: &Ledger, logs: &[LogCopy], touched: &Touched) -> Verdict {
+    let mut times = vec![0_u32; ledger.entries.len()];
+    for id in logs.iter().flat_map(|log| &log.records).map(|(_, id)| *id as usize) {
+        times.get_mut(id).into_iter().for_each(|times| *times += 1);
+    }
+    for ((id, entry), times) in (0..).zip(&ledger.entries).zip(times) {
+        let process = &ledger.processes[entry.producer as usize];
+        let claims = process.acks == Acks::All
+            && process.idempotent
+            && matches!(entry.fate, Fate::Written(_))
+            && !ledger.resent.contains(&id)
+            && !touched.processes.contains(&entry.producer)
+            && !touched.partitions.contains(&(entry.topic, entry.partition));
+        if claims && times != 1 {
+            let (topic, partition) = (entry.topic, entry.partition);
+            return Err(format!("{id} is written, and {times} times in {topic}/{partition}"));
         }
     }
     Ok(())
@@ -91,7 +123,7 @@ pub(crate) fn never(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
             if (entry.topic, entry.partition) != (*topic, *partition) {
                 return Err(format!("{id} was not sent to {topic}/{partition}"));
             }
-            if entry.fate == Fate::NotWritten {
+            if matches!(entry.fate, Fate::NotWritten | Fate::Dropped) {
                 return Err(format!("{id} is not written, and at {offset} of {topic}/{partition}"));
             }
         }
@@ -107,13 +139,16 @@ fn is_idempotent(ledger: &Ledger, id: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ottla::Config;
+
     use crate::ledger::Entry;
+    use crate::sample::Style;
 
     const W: fn(i64) -> Fate = |offset| Fate::Written(Some(offset));
 
     fn world(fates: &[Fate], log: &[(i64, u32)]) -> (Ledger, Vec<LogCopy>) {
         let mut ledger = Ledger::default();
-        ledger.begin(Acks::All, true);
+        ledger.begin(&Config::new(), Style::default());
         for (place, fate) in (0..).zip(fates) {
             let fate = *fate;
             let (producer, topic, partition) = (0, 0, 0);
@@ -165,6 +200,24 @@ mod tests {
         let (ledger, mut logs) = world(&[Unknown], &[(0, 0)]);
         logs[0].partition = 1;
         assert!(never(&ledger, &logs).is_err());
+    }
+
+    #[test]
+    fn what_is_claimed_is_exactly_once_where_nothing_hit() {
+        let log = [(0, 0), (1, 1), (2, 0)];
+        let (mut ledger, logs) = world(&[W(0), W(1), W(3)], &log);
+        let none = Touched::default();
+        assert!(exactly_once(&ledger, &logs, &none).is_err_and(|what| what.contains("2 times")));
+        let hit = Touched { partitions: BTreeSet::from([(0, 0)]), ..Touched::default() };
+        assert_eq!(exactly_once(&ledger, &logs, &hit), Ok(()));
+        let hit = Touched { processes: BTreeSet::from([0]), ..Touched::default() };
+        assert_eq!(exactly_once(&ledger, &logs, &hit), Ok(()));
+        // By the switch of R8: only what was sent again.
+        ledger.resent.insert(0);
+        assert_eq!(once(&ledger, &logs), Ok(()));
+        assert!(exactly_once(&ledger, &logs, &none).is_err_and(|what| what.contains("0 times")));
+        ledger.entries[2].fate = Fate::Unknown;
+        assert_eq!(exactly_once(&ledger, &logs, &none), Ok(()));
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! I11, I12 and I17: what producers put on the wire.
+//! I11, I12, I17 and I21: what producers put on the wire.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ledger::{Fate, Ledger};
+use crate::ledger::{Entry, Fate, Ledger};
 use crate::promise::Promise;
 
 /// Batches of a partition that may be without an answer at a time.
@@ -50,7 +50,8 @@ struct Lane {
     next: i32,
     sent: BTreeMap<i32, Sent>,
     /// First records of batches that may be in the log under an older epoch. Their outcome is
-    /// decided, and told in its turn: they must not be sent again.
+    /// decided, and told in its turn: they must not be sent again, unless the application prefers
+    /// that (R8).
     given_up: BTreeSet<u32>,
     /// A frame was cut before anybody could see what was in it.
     torn: bool,
@@ -92,20 +93,49 @@ impl Book {
         lanes.for_each(|(_, lane)| lane.torn = true);
     }
 
+    /// I21: a batch names a producer id if, and only if, its producer is idempotent.
+    pub(crate) fn claimed(&mut self, producer: u32, id: i64, ledger: &Ledger) {
+        let idempotent = ledger.processes[producer as usize].idempotent;
+        if idempotent != (id >= 0) {
+            let not = if idempotent { "" } else { "not " };
+            let what = format!("producer {producer} is {not}idempotent, and sends under id {id}");
+            self.blame(Promise::I21, what);
+        }
+    }
+
+    /// I21: a frame with this batch begins. What has its outcome for good is sent no more.
+    pub(crate) fn anew(&mut self, seen: &Seen, ledger: &Ledger) {
+        let is_final = |fate| matches!(fate, Fate::Written(_) | Fate::NotWritten | Fate::Dropped);
+        let count = seen.count.cast_unsigned();
+        if let Some(entry) = ledger.run(seen.first, count).find(|entry| is_final(entry.fate)) {
+            let Entry { place, fate, .. } = entry;
+            let (producer, topic, partition) = seen.place;
+            let what = format!("the {place}th of {topic}/{partition} is {fate:?}, and is sent");
+            self.blame(Promise::I21, format!("producer {producer}: {what}"));
+        }
+    }
+
     /// A batch was sent. `deaf`: its application does not listen, so that outcomes may be known
     /// that it has not heard of.
-    pub(crate) fn sent(&mut self, seen: &Seen, deaf: bool, ledger: &Ledger) {
+    pub(crate) fn sent(&mut self, seen: &Seen, deaf: bool, ledger: &mut Ledger) {
         let lane = self.lanes.entry(seen.place).or_default();
+        let resends = ledger.processes[seen.place.0 as usize].resends;
         let mut broken = None;
         if lane.identity != Some(seen.identity) {
+            let deaf = deaf && !resends;
             broken = lane.check_end(seen, deaf, ledger).map(|what| (Promise::I12, what));
             let torn = lane.torn;
             let identity = Some(seen.identity);
             let given_up = std::mem::take(&mut lane.given_up);
             *lane = Lane { identity, given_up, torn, ..Lane::default() };
         }
+        // Brokers know repetitions by their identity: under another one they would write it twice.
         let again = lane.given_up.contains(&seen.first);
-        let promise = if again { Promise::I12 } else { Promise::I11 };
+        let promise = if again { Promise::I21 } else { Promise::I11 };
+        if again && resends {
+            lane.given_up.remove(&seen.first);
+            ledger.resend(seen.first, seen.count.cast_unsigned());
+        }
         let what = lane.take(seen).map(|what| (promise, what));
         if let Some((promise, what)) = broken.or(what) {
             let (producer, topic, partition) = seen.place;
@@ -193,10 +223,7 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use ottla::Acks;
-
     use super::*;
-    use crate::ledger::Entry;
 
     fn batch(epoch: i16, base: i32, count: i32, hash: u64) -> Seen {
         Seen { place: (0, 0, 0), identity: (7, epoch), base, count, hash, first: base as u32 }
@@ -204,7 +231,7 @@ mod tests {
 
     fn ledger() -> Ledger {
         let mut ledger = Ledger::default();
-        ledger.begin(Acks::All, true);
+        ledger.begin(&ottla::Config::new(), crate::sample::Style::default());
         ledger
     }
 
@@ -216,7 +243,7 @@ mod tests {
     fn batches_come_one_after_another_and_again() {
         let mut book = Book::default();
         for seen in [batch(0, 0, 3, 1), batch(0, 3, 1, 2), batch(0, 0, 3, 1)] {
-            book.sent(&seen, false, &ledger());
+            book.sent(&seen, false, &mut ledger());
         }
         assert_eq!(first_broken(&mut book), None);
     }
@@ -224,25 +251,25 @@ mod tests {
     #[test]
     fn a_gap_other_bytes_and_a_sixth_batch_are_found() {
         let mut book = Book::default();
-        book.sent(&batch(0, 4, 1, 1), false, &ledger());
+        book.sent(&batch(0, 4, 1, 1), false, &mut ledger());
         assert_eq!(first_broken(&mut book), Some(Promise::I11), "does not begin at 0");
 
         let mut book = Book::default();
-        book.sent(&batch(0, 0, 3, 1), false, &ledger());
+        book.sent(&batch(0, 0, 3, 1), false, &mut ledger());
         book.ended(&batch(0, 0, 3, 1), Ending::Refused);
-        book.sent(&batch(0, 0, 2, 2), false, &ledger());
-        book.sent(&batch(0, 2, 1, 3), false, &ledger());
+        book.sent(&batch(0, 0, 2, 2), false, &mut ledger());
+        book.sent(&batch(0, 2, 1, 3), false, &mut ledger());
         assert_eq!(first_broken(&mut book), None, "refused, and divided");
         book.ended(&batch(0, 0, 2, 2), Ending::Unknown);
-        book.sent(&batch(0, 0, 2, 9), false, &ledger());
+        book.sent(&batch(0, 0, 2, 9), false, &mut ledger());
         assert_eq!(first_broken(&mut book), Some(Promise::I11), "may be written");
 
         let mut book = Book::default();
         for base in 0..5 {
-            book.sent(&batch(0, base, 1, 1), false, &ledger());
+            book.sent(&batch(0, base, 1, 1), false, &mut ledger());
         }
         assert_eq!(first_broken(&mut book), None);
-        book.sent(&batch(0, 5, 1, 1), false, &ledger());
+        book.sent(&batch(0, 5, 1, 1), false, &mut ledger());
         assert_eq!(first_broken(&mut book), Some(Promise::I11));
     }
 
@@ -250,23 +277,30 @@ mod tests {
     fn an_epoch_that_comes_too_soon_is_found() {
         let mut book = Book::default();
         let mut trace = ledger();
-        book.sent(&batch(0, 0, 1, 1), false, &trace);
-        book.clone().sent(&batch(1, 0, 1, 1), false, &trace);
+        book.sent(&batch(0, 0, 1, 1), false, &mut trace);
+        book.clone().sent(&batch(1, 0, 1, 1), false, &mut trace);
         let mut early = book.clone();
-        early.sent(&batch(1, 0, 1, 1), false, &trace);
+        early.sent(&batch(1, 0, 1, 1), false, &mut trace);
         assert_eq!(first_broken(&mut early), Some(Promise::I12), "unanswered");
 
         let accepted = ottla_accepted(&mut trace);
         assert_eq!(accepted, 0);
         book.ended(&batch(0, 0, 1, 1), Ending::Unknown);
         let mut early = book.clone();
-        early.sent(&batch(1, 0, 1, 1), false, &trace);
-        assert!(first_broken(&mut early).is_some(), "not resolved, and sent again");
+        early.sent(&batch(1, 0, 1, 1), false, &mut trace);
+        assert_eq!(first_broken(&mut early), Some(Promise::I21), "not resolved, and sent again");
+
+        let mut chosen = trace.clone();
+        chosen.processes[0].resends = true;
+        let mut early = book.clone();
+        early.sent(&batch(1, 0, 1, 1), false, &mut chosen);
+        assert_eq!(first_broken(&mut early), None, "the application prefers delivery");
+        assert!(chosen.resent.contains(&0));
 
         trace.entries[0].fate = Fate::Unknown;
-        book.sent(&batch(1, 0, 1, 1), false, &trace);
+        book.sent(&batch(1, 0, 1, 1), false, &mut trace);
         assert_eq!(first_broken(&mut book), None);
-        book.sent(&batch(0, 1, 1, 1), false, &trace);
+        book.sent(&batch(0, 1, 1, 1), false, &mut trace);
         assert_eq!(first_broken(&mut book), Some(Promise::I12), "back again");
     }
 
@@ -283,6 +317,36 @@ mod tests {
         let Entry { place, .. } = trace.entries[id as usize];
         assert_eq!(place, 0);
         id
+    }
+
+    #[test]
+    fn claims_that_do_not_fit_are_found() {
+        let claimed = |idempotent, id| {
+            let mut trace = ledger();
+            trace.processes[0].idempotent = idempotent;
+            let mut book = Book::default();
+            book.claimed(0, id, &trace);
+            first_broken(&mut book)
+        };
+        assert_eq!((claimed(true, 7), claimed(false, -1)), (None, None));
+        assert_eq!(claimed(true, -1), Some(Promise::I21));
+        assert_eq!(claimed(false, 7), Some(Promise::I21));
+    }
+
+    #[test]
+    fn what_has_its_outcome_and_is_sent_is_found() {
+        let sent = |fate| {
+            let mut trace = ledger();
+            ottla_accepted(&mut trace);
+            trace.entries[0].fate = fate;
+            let mut book = Book::default();
+            book.anew(&batch(0, 0, 1, 1), &trace);
+            first_broken(&mut book)
+        };
+        assert_eq!(sent(Fate::Pending), None);
+        for fate in [Fate::Written(Some(3)), Fate::NotWritten, Fate::Dropped] {
+            assert_eq!(sent(fate), Some(Promise::I21));
+        }
     }
 
     #[test]
