@@ -1,8 +1,11 @@
 //! An application with its producer: what it does when it is awake.
 
+use std::collections::BTreeMap;
+
+use ottla::error::Full;
+use ottla::producer::Flush;
 use ottla::{Event, Instant, Link, LinkAction, Reason, Refused, Topic};
 
-use crate::draw::TOPICS;
 use crate::engine::Engine;
 use crate::fault::{Fault, Fired};
 use crate::frames::{self, mix};
@@ -15,6 +18,8 @@ use crate::world::{Due, World};
 const TURNS_MAX: u32 = 20_000;
 /// Nobody waits with more records than these.
 const OWED_MAX: usize = 5_000;
+/// How long after a producer was closed another begins.
+const SHOP_CLOSED: u64 = 1_000_000;
 
 /// Something that lasts for a while.
 #[derive(Copy, Clone, Default, Debug)]
@@ -95,8 +100,18 @@ pub(crate) struct Client {
     pub(crate) wires: Vec<u64>,
     pub(crate) net: Net,
     pub(crate) owed: std::collections::VecDeque<Owed>,
+    /// The highest leader epochs that its process was told, by topic and partition, where topics have no ids.
+    pub(crate) epochs: BTreeMap<(u32, i32), i32>,
     pub(crate) fatal: bool,
     pub(crate) closed: bool,
+    /// By when it has to be closed.
+    pub(crate) closing: Option<u64>,
+    /// Nobody has heard anything late by its deafness, or was late by its sleep.
+    pub(crate) numb: Option<Fault>,
+    /// Marks that were set, and the first record after each.
+    pub(crate) flushes: Vec<(Flush, u32)>,
+    /// Links that are over.
+    pub(crate) gone: Vec<Link>,
     /// Writes that are given up before they are made.
     pub(crate) cancels: u32,
     /// Bytes that were written.
@@ -148,17 +163,18 @@ impl World {
     fn links(&mut self, c: usize) -> bool {
         enum Order {
             Connect(Link, i32),
-            Close(Link),
+            Close(Link, Reason),
         }
         let mut busy = false;
         loop {
             let order = match self.clients[c].engine.poll_link() {
                 None => return busy,
                 Some(LinkAction::Connect(link, address)) => {
-                    let node = address.host.strip_prefix("node").and_then(|n| n.parse().ok());
+                    let host = address.host.split('.').next().unwrap_or(address.host);
+                    let node = host.strip_prefix("node").and_then(|n| n.parse().ok());
                     Order::Connect(link, node.unwrap_or(0))
                 }
-                Some(LinkAction::Close(link, _)) => Order::Close(link),
+                Some(LinkAction::Close(link, reason)) => Order::Close(link, reason),
             };
             busy = true;
             self.steps += 1;
@@ -167,9 +183,11 @@ impl World {
                     self.tell(|| format!("client {c} connects to node {node}"));
                     self.dial(c, link, node);
                 }
-                Order::Close(link) => {
-                    self.tell(|| format!("client {c} closes {link:?}"));
+                Order::Close(link, reason) => {
+                    self.tell(|| format!("client {c} closes {link:?}: {reason}"));
+                    self.coverage.link_ended(reason);
                     self.hang_up(c, link);
+                    self.clients[c].gone.push(link);
                 }
             }
         }
@@ -255,19 +273,26 @@ impl World {
             self.steps += 1;
             let producer = self.clients[c].producer;
             self.tell(|| format!("client {c} hears {event:?}"));
+            if let Some(fault) = self.clients[c].numb.take() {
+                self.fired.count(fault);
+            }
             match event {
                 Event::Delivered(run) => {
+                    self.coverage.outcome(&run.outcome, run.rest);
                     self.hash = mix(self.hash, run.first ^ u64::from(run.count) << 40);
                     let topics = &self.clients[c].topics;
                     let topic = topics.iter().position(|topic| *topic == run.topic).unwrap_or(9);
                     self.ledger.delivered(producer, topic as u32, &run);
                 }
-                Event::Fatal(_) => {
-                    self.clients[c].fatal = true;
-                    self.book.fatal(producer);
-                    self.later(5_000_000, Due::Renew(c as u32));
+                Event::Fatal(_) => self.met_fatal(c),
+                Event::Closed => {
+                    self.clients[c].closed = true;
+                    self.later(SHOP_CLOSED, Due::Reopen(c as u32, producer));
                 }
-                Event::Closed => self.clients[c].closed = true,
+                Event::HostTooLong(_) => {
+                    self.coverage.full_host();
+                    self.long_host.meet(self.now, Fault::LongHost, &mut self.fired);
+                }
                 _ => {}
             }
         }
@@ -333,9 +358,44 @@ impl World {
                 let topic = owed.topic as u32;
                 self.ledger.accepted(producer, topic, now.as_micros(), length, accepted);
             }
-            Err(_) => {}
+            Err(refused) => {
+                let refused = *refused;
+                self.tell(|| format!("client {c} is refused: {refused}"));
+                self.coverage.refused(refused);
+                if let Refused::Fatal(_) = refused {
+                    self.met_fatal(c);
+                }
+                self.check_refusal(c, refused);
+            }
+        }
+        if let Ok(accepted) = &result
+            && let Err(what) = self.clients[c].setup.shape.holds(accepted, topic)
+        {
+            self.blame(Promise::I9, format!("client {c}: {what}"));
         }
         result.map(|_| ())
+    }
+
+    /// The application hears, by an event or when a record is refused, that its producer met a fatal
+    /// answer.
+    fn met_fatal(&mut self, c: usize) {
+        if !std::mem::replace(&mut self.clients[c].fatal, true) {
+            self.coverage.went("fatal");
+            self.book.fatal(self.clients[c].producer);
+            self.later(5_000_000, Due::Renew(c as u32));
+        }
+    }
+
+    /// I9: what is said to be full is full.
+    fn check_refusal(&mut self, c: usize, refused: Refused) {
+        let client = &self.clients[c];
+        let Some([.., blocks]) = client.setup.shape.slots() else { return };
+        if refused == Refused::Full(Full::Memory) || refused == Refused::Dropped {
+            let used = client.engine.blocks_used();
+            if let Err(what) = is_full(used, blocks) {
+                self.blame(Promise::I9, format!("client {c}: {what}"));
+            }
+        }
     }
 
     /// Looks whether a client keeps its word after it did all that it could, and sets its alarm.
@@ -361,6 +421,7 @@ impl World {
         {
             self.blame(Promise::I8, format!("client {c}: {what}"));
         }
+        self.look_at_flushes(c);
         let clock = self.clients[c].clock;
         let at = timer.map(|at| at.saturating_sub(clock).max(self.now + 1));
         if at.is_some() && at != self.clients[c].armed {
@@ -370,50 +431,52 @@ impl World {
         self.hash = mix(self.hash, timer.unwrap_or(1));
     }
 
-    /// A producer begins, in a new process.
-    pub(crate) fn begin(&mut self, c: usize) {
-        let seed = self.random.bits();
-        let client = &self.clients[c];
-        let (setup, clock) = (client.setup.clone(), client.clock);
-        let config = &setup.config;
-        let producer = self.ledger.begin(config, setup.style);
-        let mut engine = setup.shape.start(setup.config, seed);
-        let first = 1 + self.random.below(u32::from(self.setup.nodes)) as u16;
-        let node = |at: u16| 1 + (first + at) % u16::from(self.setup.nodes);
-        // Small memory has few places for addresses.
-        for at in 0..self.setup.nodes.min(2) {
-            let node = node(u16::from(at));
-            engine.bootstrap(&format!("node{node}"), 9_091 + node);
+    /// I7, I8: a mark is passed when everything before it has its outcome, and then only (R6).
+    fn look_at_flushes(&mut self, c: usize) {
+        if self.clients[c].deaf > self.now {
+            return;
         }
-        let now = Instant::from_micros(self.now.saturating_add(clock));
-        if setup.named {
-            engine.set_client_id("sim");
+        let mut kept = Vec::new();
+        for (flush, mark) in std::mem::take(&mut self.clients[c].flushes) {
+            let is_flushed = self.clients[c].engine.is_flushed(flush);
+            let producer = self.clients[c].producer;
+            let open = self.ledger.oldest(producer).map(|(id, _)| id).filter(|id| *id < mark);
+            match flushed(is_flushed, open, self.clients[c].engine.is_closed()) {
+                Err((promise, what)) => self.blame(promise, format!("client {c}: {what}")),
+                Ok(true) => self.coverage.went("flushed"),
+                Ok(false) => kept.push((flush, mark)),
+            }
         }
-        if setup.learns_time == 0 {
-            engine.set_wall_clock(now, self.cluster.wall_clock().cast_unsigned());
-        } else {
-            self.later(setup.learns_time, Due::Time(c as u32));
-        }
-        let mut topics = Vec::new();
-        for (name, partitions) in TOPICS.iter().zip(&self.setup.topics) {
-            let known = if setup.declares { *partitions } else { 0 };
-            topics.extend(engine.declare_topic(name, known));
-        }
-        let client = &mut self.clients[c];
-        client.engine = engine;
-        client.topics = topics;
-        client.producer = producer;
-        (client.fatal, client.closed, client.armed) = (false, false, None);
+        self.clients[c].flushes = kept;
     }
 
-    /// A process ends without a word, and another begins.
-    pub(crate) fn renew(&mut self, c: usize) {
-        for id in std::mem::take(&mut self.clients[c].wires) {
-            self.part(id, true);
+    /// I19: a read that is dropped before it read anything, and words about links that are over,
+    /// change nothing.
+    pub(crate) fn drop_reads(&mut self, c: usize) {
+        let now = self.time(c);
+        // Nobody reads what is not connected.
+        let connected = |id: &u64| self.wires.get(id).filter(|wire| wire.connected)?.link;
+        let wires: Vec<Link> = self.clients[c].wires.iter().filter_map(connected).collect();
+        let client = &mut self.clients[c];
+        let engine = &mut client.engine;
+        let state = |engine: &mut dyn Engine| {
+            let (timer, counters) = (engine.poll_timeout(), engine.counters());
+            (timer, counters, engine.is_closed(), format!("{:?}", engine.poll_link()))
+        };
+        let before = state(engine.as_mut());
+        for link in wires {
+            engine.handle_input(now, link, &[]);
         }
-        self.ledger.end(self.clients[c].producer);
-        self.begin(c);
-        self.pump(c);
+        for link in client.gone.drain(..) {
+            engine.handle_connected(now, link);
+            engine.handle_input(now, link, &[0, 0, 0, 9, 0, 0, 0, 1, 0]);
+            engine.consume_output(now, link, 3);
+            engine.handle_disconnected(now, link, Reason::Disconnected);
+        }
+        let after = state(engine.as_mut());
+        if let Err(what) = unmoved(&before, &after) {
+            self.blame(Promise::I19, format!("client {c}: {what}"));
+        }
     }
 
     /// The attempts of a wire that nobody will hear of any more have ended.
@@ -443,6 +506,8 @@ impl World {
     /// The machine is told that a connection is over.
     pub(crate) fn tell_end(&mut self, c: usize, link: Link, reason: Reason) {
         let now = self.time(c);
+        self.coverage.link_ended(reason);
+        self.clients[c].gone.push(link);
         self.clients[c].engine.handle_disconnected(now, link, reason);
         self.steps += 1;
     }
@@ -455,6 +520,37 @@ pub(crate) fn lent_again(first: &[u8], again: &[u8]) -> Result<(), String> {
         return Err(format!("{} bytes were lent, and others the next time", first.len()));
     }
     Ok(())
+}
+
+/// I19: what can be seen of a producer, before and after calls that say nothing.
+fn unmoved<T: PartialEq + std::fmt::Debug>(before: &T, after: &T) -> Result<(), String> {
+    if before == after { Ok(()) } else { Err(format!("{before:?}, and after nothing {after:?}")) }
+}
+
+/// I7, I8: whether a mark is passed. `open`: the oldest record before it without an outcome.
+pub(crate) fn flushed(
+    is_flushed: bool,
+    open: Option<u32>,
+    closed: bool,
+) -> Result<bool, (Promise, String)> {
+    match open {
+        Some(id) if is_flushed => {
+            Err((Promise::I7, format!("flushed, and nothing was said of record {id}")))
+        }
+        None if !is_flushed && !closed => {
+            Err((Promise::I8, "everything has its outcome, and it is not flushed".into()))
+        }
+        open => Ok(open.is_none()),
+    }
+}
+
+/// I9: of blocks, all are used.
+fn is_full(used: usize, blocks: usize) -> Result<(), String> {
+    if used < blocks {
+        Err(format!("memory is full, by {used} blocks of {blocks}"))
+    } else {
+        Ok(())
+    }
 }
 
 /// I9.
@@ -496,6 +592,20 @@ mod tests {
     #[test]
     fn memory_beyond_its_bound_is_found() {
         assert!(within(100, 100).is_ok() && within(101, 100).is_err());
+        assert!(is_full(8, 8).is_ok() && is_full(7, 8).is_err());
+    }
+
+    #[test]
+    fn marks_that_are_passed_too_soon_or_never_are_found() {
+        assert_eq!(flushed(false, Some(3), false), Ok(false));
+        assert_eq!(flushed(true, None, false), Ok(true));
+        assert!(flushed(true, Some(3), false).is_err_and(|(p, _)| p == Promise::I7));
+        assert!(flushed(false, None, false).is_err_and(|(p, _)| p == Promise::I8));
+    }
+
+    #[test]
+    fn what_moves_by_nothing_is_found() {
+        assert!(unmoved(&(1, 2), &(1, 2)).is_ok() && unmoved(&(1, 2), &(1, 3)).is_err());
     }
 
     #[test]

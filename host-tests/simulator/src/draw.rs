@@ -5,12 +5,16 @@ use ottla_broker::Profile;
 
 use crate::fault::Fault;
 use crate::operation::{Kind, Operation};
+use crate::traps;
 use crate::variety::{ClientSetup, client};
 
 const SECOND: u64 = 1_000_000;
 
 /// The names of topics.
 pub(crate) const TOPICS: [&str; 2] = ["ants", "bees"];
+
+/// `max.message.bytes`, by default.
+pub(crate) const MAX_MESSAGE_BYTES: i32 = 1_048_588;
 
 /// `max.message.bytes` where batches are often too large.
 const LARGEST_SMALL: i32 = 700;
@@ -59,7 +63,7 @@ pub(crate) fn plan(seed: u64) -> Plan {
     let faults = swarm(random);
     let horizon = random.pick(&[5, 20, 60, 60, 300]) * SECOND;
     let setup = setup(random, &faults, horizon);
-    let operations = operations(random, &setup, &faults, horizon);
+    let operations = operations(random, seed, &setup, &faults, horizon);
     let sleeps = |o: &&Operation| o.kind == Kind::Fault(Fault::Sleep);
     let awake = operations.iter().filter(sleeps).map(|o| o.at.saturating_add(o.span)).max();
     let heal = awake.unwrap_or(0).max(horizon);
@@ -72,7 +76,9 @@ fn swarm(random: &mut Random) -> Vec<Fault> {
     let may_suspend = random.chance(256);
     let drawn = Fault::ALL.iter().copied().filter(|fault| {
         let drawn = random.chance(rate);
-        drawn && (fault.suspends().is_empty() || may_suspend)
+        // Codes are many, so most seeds have some.
+        let often = rate > 0 && *fault == Fault::Code;
+        (drawn || often) && (fault.suspends().is_empty() || may_suspend)
     });
     drawn.collect()
 }
@@ -103,7 +109,12 @@ fn setup(random: &mut Random, faults: &[Fault], horizon: u64) -> Setup {
             Profile::V2_4,
             Profile::V2_1,
         ]),
-        max_message_bytes: random.pick(&[1_048_588, 1_048_588, 1_048_588, LARGEST_SMALL]),
+        max_message_bytes: random.pick(&[
+            MAX_MESSAGE_BYTES,
+            MAX_MESSAGE_BYTES,
+            MAX_MESSAGE_BYTES,
+            LARGEST_SMALL,
+        ]),
         clients,
         heal: horizon,
     }
@@ -114,6 +125,7 @@ const RECORDS: u32 = 420;
 
 fn operations(
     random: &mut Random,
+    seed: u64,
     setup: &Setup,
     faults: &[Fault],
     horizon: u64,
@@ -127,22 +139,44 @@ fn operations(
         let (at, who, what) = (up_to(random, horizon), random.below(4), random.below(1_024));
         operations.push(Operation { at, kind: Kind::Send, who, what, span: u64::from(count) });
     }
-    for _ in 0..random.below(4) {
+    let flushes = random.pick(&[0, 2, 4, 12]);
+    for _ in 0..flushes {
         let (at, who) = (up_to(random, horizon), random.below(4));
         operations.push(Operation { at, kind: Kind::Flush, who, what: 0, span: 0 });
     }
     let most = random.pick(&[1, 2, 4]);
     for fault in faults {
+        if *fault == Fault::Code {
+            operations.extend((0..CODES).map(|n| in_turn(random, seed * CODES + n, horizon)));
+            continue;
+        }
         for _ in 0..=random.below(most) {
             let at = up_to(random, horizon);
             let (who, what) = (random.below(20), random.bits() as u32);
             let span = span(random, *fault, setup);
+            // What brokers forget matters to batches that are on their way.
+            if *fault == Fault::RestartNewest && what & 0x8000 == 0 {
+                let lead = 2 * setup.delay.1 + setup.lag.1;
+                let at = at.saturating_sub(up_to(random, lead));
+                let (who, what) = (random.below(4), random.below(1_024));
+                operations.push(Operation { at, kind: Kind::Send, who, what, span: 60 });
+            }
             operations.push(Operation { at, kind: Kind::Fault(*fault), who, what, span });
         }
     }
     // Equal times stay in the order of drawing.
     operations.sort_by_key(|operation| operation.at);
     operations
+}
+
+/// Codes of a seed, where it has some.
+const CODES: u64 = 5;
+
+/// The next code in turn. An id is asked for once, at the beginning.
+fn in_turn(random: &mut Random, number: u64, horizon: u64) -> Operation {
+    let turn = (number % u64::from(traps::turns())) as u32;
+    let at = if traps::is_asked_once(turn) { 0 } else { up_to(random, horizon / 2) };
+    Operation { at, kind: Kind::Fault(Fault::Code), who: 0, what: turn, span: 0 }
 }
 
 /// How much of a fault, or for how long.
@@ -167,6 +201,9 @@ fn span(random: &mut Random, fault: Fault, setup: &Setup) -> u64 {
         Fault::ClockJump => {
             const YEAR: u64 = 365 * 86_400 * SECOND;
             within(random, &[60 * SECOND, YEAR, 50 * YEAR])
+        }
+        Fault::Close | Fault::CloseCrash => {
+            SECOND / 20 + within(random, &[SECOND / 10, 2 * SECOND, 20 * SECOND])
         }
         Fault::Grow => 1,
         _ => within(random, &[SECOND, 10 * SECOND, setup.heal]),

@@ -4,12 +4,13 @@
 use ottla::Instant;
 use ottla_broker::UpTo;
 
+use crate::check::bound::{self, Way};
 use crate::check::logs::{self, LogCopy};
-use crate::client::{Net, Owed};
-use crate::draw::TOPICS;
+use crate::client::{Client, Net, Owed};
+use crate::draw::{MAX_MESSAGE_BYTES, Setup, TOPICS};
 use crate::fault::Fault;
 use crate::frames::mix;
-use crate::ledger::Fate;
+use crate::ledger::{Entry, Fate};
 use crate::promise::Promise;
 use crate::sample;
 use crate::world::World;
@@ -22,22 +23,15 @@ const QUIET: u64 = 20 * 60 * SECOND;
 const LATEST: u64 = 15 * 60 * SECOND;
 
 impl World {
-    /// The time of a round trip, with what replicas take.
-    const fn round_trip(&self) -> u64 {
-        2 * self.setup.delay.1 + self.setup.lag.1 + 1_000
+    /// The way of a client to its brokers.
+    fn way(&self, c: usize) -> Way {
+        let Setup { delay, lag, .. } = self.setup;
+        let window = self.clients[c].setup.socket as u64;
+        Way { delay: delay.1, lag: lag.1, window }
     }
 
-    /// I8's bound for the head of each partition after healing: request timeout, connection set-up,
-    /// each back-off at its longest with its jitter, and ten round trips.
     fn head_bound(&self, c: usize) -> u64 {
-        let config = &self.clients[c].setup.config;
-        let back_off =
-            config.retry_backoff_max.as_micros() + config.reconnect_backoff_max.as_micros();
-        config.request_timeout.as_micros()
-            + config.connection_setup_timeout_max.as_micros()
-            + back_off * 6 / 5
-            + config.linger.as_micros()
-            + 10 * self.round_trip()
+        bound::head(&self.clients[c].setup.config, &self.way(c))
     }
 
     /// Everything is well again. What was on its way in dead connections stays lost.
@@ -46,13 +40,13 @@ impl World {
         self.operations.clear();
         self.traps.clear();
         self.paused.clear();
-        self.skew = 0;
         self.mend(crate::world::Due::Clock);
         for node in 1..=i32::from(self.setup.nodes) {
             for (topic, partition) in self.places() {
                 self.cluster.repair_disk(self.now, TOPICS[topic], partition, node).ok();
             }
             self.cluster.start(self.now, node).ok();
+            self.set_host(node, format!("node{node}"));
         }
         for (topic, name) in TOPICS.iter().enumerate().take(self.setup.topics.len()) {
             if self.cluster.topic_id(name).is_none() {
@@ -118,39 +112,49 @@ impl World {
         (0..self.setup.topics.len()).flat_map(of).collect()
     }
 
-    /// I8 after healing: what is there has its outcome in time, and what is new is written.
+    /// I8 after healing: what is there has its outcome in time, heads first; and what is new is
+    /// written.
     pub(crate) fn recover(&mut self) {
-        // By R7 a partition's window is one until a success; then n batches take n/5 round trips.
         let healed = self.now;
-        let bound = |world: &Self, c: usize| {
-            let producer = world.clients[c].producer;
-            let (count, bytes) =
-                (world.ledger.pending(producer), world.ledger.pending_bytes(producer));
-            let setup = &world.clients[c].setup;
-            // A socket takes no more before what it holds has arrived: so wide is a link here.
-            let writes = bytes / setup.socket as u64 + 1;
-            let at_once = u64::from(setup.config.max_in_flight.min(5));
-            world.head_bound(c)
-                + count.div_ceil(at_once) * 2 * world.setup.delay.1
-                // A broker works on one request of a connection at a time.
-                + count * world.setup.lag.1
-                + writes * world.setup.delay.1
-        };
-        let mut bounds: Vec<(u64, usize)> =
-            (0..self.clients.len()).map(|c| (bound(self, c), c)).collect();
-        bounds.sort_unstable();
-        for (span, c) in &bounds {
+        // By when which records of which client.
+        let mut due: Vec<(u64, usize, Vec<u32>)> = Vec::new();
+        for c in 0..self.clients.len() {
+            let backlog = self.ledger.backlog(self.clients[c].producer);
+            let heads: Vec<Vec<u32>> = backlog.iter().map(|lane| lane[0].clone()).collect();
+            for batches in [heads, backlog.concat()] {
+                let work = self.ledger.work(&batches);
+                let divided = self.setup.max_message_bytes < MAX_MESSAGE_BYTES;
+                let config = &self.clients[c].setup.config;
+                let span = bound::backlog(config, &self.way(c), &work, divided);
+                due.push((span, c, batches.concat()));
+            }
+        }
+        due.sort_unstable();
+        for (span, c, ids) in due {
             self.until(healed + span);
             if self.broken.is_some() {
                 return;
             }
-            let producer = self.clients[*c].producer;
-            if let Some((id, _)) = self.ledger.oldest(producer) {
-                let what = format!("client {c}: {id} is open {span} us after healing");
-                self.blame(Promise::I8, what);
+            let mut open = self.ledger.open_of(&ids);
+            open.retain(|id| !self.is_excused(c, *id));
+            if let Err(what) = bound::in_time(&open, span) {
+                self.blame(Promise::I8, format!("client {c}: {what}"));
             }
         }
+        // Who closes its producer begins anew before it writes again.
+        let closing = self.clients.iter().filter_map(|client| client.closing).max();
+        self.until(closing.unwrap_or(0) + 3 * SECOND);
         self.try_all();
+    }
+
+    /// Whether a record waits for a partition that its client cannot know; notes it, too.
+    fn is_excused(&mut self, c: usize, id: u32) -> bool {
+        let Entry { topic, partition, .. } = self.ledger.entries[id as usize];
+        let excused = self.is_lost_to(c, topic, partition);
+        if excused {
+            self.excused.insert((c, topic, partition));
+        }
+        excused
     }
 
     /// Every client writes to every partition.
@@ -185,19 +189,30 @@ impl World {
             }
         }
         let fresh = self.ledger.entries.iter().zip(0..).skip(from as usize);
+        // One whose attempts are few has its outcome: the first may go to a former leader.
+        let patient = |entry: &Entry| self.ledger.processes[entry.producer as usize].retries > 2;
+        let fresh = fresh.filter(|(entry, _)| entry.fate == Fate::Pending || patient(entry));
         // Who lets records make room for others has room for few.
         let is_good =
             |fate| matches!(fate, Fate::Written(_) | Fate::Unacknowledged | Fate::Dropped);
-        let mut bad = fresh.filter(|(entry, _)| !is_good(entry.fate));
-        if let Some((entry, id)) = bad.next() {
-            let what = format!("all is well, and {id} of {} is {:?}", entry.producer, entry.fate);
-            self.blame(Promise::I8, what);
+        let bad = fresh.filter(|(entry, _)| !is_good(entry.fate));
+        for (entry, id) in bad.map(|(entry, id)| (*entry, id)).collect::<Vec<_>>() {
+            let of = |client: &Client| client.producer == entry.producer;
+            let client = self.clients.iter().position(of);
+            if client.is_none_or(|c| !self.is_excused(c, id)) {
+                let Entry { producer, fate, .. } = entry;
+                self.blame(Promise::I8, format!("all is well, and {id} of {producer} is {fate:?}"));
+            }
         }
     }
 
     /// I20: nothing is to do, and nothing stirs.
     pub(crate) fn rest(&mut self) {
-        self.until(self.now + 60 * SECOND);
+        // What was excused from I8 has its outcome when its time is over.
+        let excused: Vec<usize> = self.excused.iter().map(|(c, ..)| *c).collect();
+        let timeout = |c: usize| self.clients[c].setup.config.delivery_timeout.as_micros();
+        let longest = excused.into_iter().map(timeout).max().unwrap_or(0);
+        self.until(self.now + 60 * SECOND + longest);
         let before: Vec<(u64, u64, usize)> = self
             .clients
             .iter()
@@ -217,6 +232,7 @@ impl World {
     /// Every producer is closed, by its deadline.
     pub(crate) fn close(&mut self) {
         for c in 0..self.clients.len() {
+            self.clients[c].closing = None;
             let now = self.time(c);
             let deadline = now.after(ottla::Duration::from_secs(10));
             self.clients[c].engine.close(now, deadline);
@@ -227,7 +243,7 @@ impl World {
             if !(self.clients[c].closed && self.clients[c].engine.is_closed()) {
                 self.blame(Promise::I8, format!("client {c} is not closed by the deadline"));
             }
-            self.check_outcomes(c);
+            self.check_end(c);
         }
     }
 
@@ -331,6 +347,84 @@ mod tests {
         assert!(silent((5, 1), (6, 1), 2, None).is_err(), "bytes");
         assert!(silent((5, 1), (5, 4), 2, None).is_err(), "timers");
         assert!(silent((5, 1), (5, 1), 2, Some(Instant::ZERO)).is_err(), "a timer");
+    }
+
+    /// A world of a seed, after everything is well again.
+    fn healed(seed: u64) -> World {
+        let plan = crate::draw::plan(seed);
+        let mut world = World::new(seed, &plan);
+        world.until(plan.setup.heal);
+        world.heal();
+        world
+    }
+
+    fn broken(world: &World) -> Option<Promise> {
+        world.broken.as_ref().map(|violation| violation.promise)
+    }
+
+    /// A world that goes on to its end; a lie may be told before.
+    fn ended(mut world: World, lie: impl FnOnce(&mut World)) -> Option<Promise> {
+        for phase in [World::recover, World::rest, World::close] {
+            phase(&mut world);
+        }
+        assert_eq!(broken(&world), None);
+        lie(&mut world);
+        world.judge(&[]);
+        broken(&world)
+    }
+
+    #[test]
+    fn a_network_that_does_not_heal_is_found() {
+        let mut world = healed(1);
+        for client in &mut world.clients {
+            client.net.refused = crate::client::Spell::new(1, u64::MAX);
+        }
+        for id in world.wires.keys().copied().collect::<Vec<_>>() {
+            world.sever(id);
+        }
+        world.recover();
+        assert_eq!(broken(&world), Some(Promise::I8));
+    }
+
+    #[test]
+    fn what_stirs_in_a_world_at_rest_is_found() {
+        use crate::operation::{Kind, Operation};
+        let mut world = healed(1);
+        world.recover();
+        let at = world.now + 400 * SECOND;
+        world.operations = vec![Operation { at, kind: Kind::Send, who: 0, what: 0, span: 1 }];
+        world.at(at, crate::world::Due::Operation(0));
+        world.rest();
+        assert_eq!(broken(&world), Some(Promise::I20));
+    }
+
+    #[test]
+    fn other_bytes_in_a_log_are_found() {
+        assert_eq!(ended(healed(1), |_| {}), None);
+        let longer = |world: &mut World| {
+            let is_written = |entry: &&mut Entry| matches!(entry.fate, Fate::Written(_));
+            let entry = world.ledger.entries.iter_mut().find(is_written);
+            entry.expect("something is written").length += 1;
+        };
+        assert_eq!(ended(healed(1), longer), Some(Promise::I11));
+        let other_headers = |world: &mut World| {
+            for process in &mut world.ledger.processes {
+                process.style.headers = !process.style.headers;
+            }
+        };
+        assert_eq!(ended(healed(1), other_headers), Some(Promise::I11));
+    }
+
+    #[test]
+    fn a_log_that_lost_something_is_found() {
+        let lost = |world: &mut World| {
+            for (topic, partition) in world.places() {
+                let (name, now) = (TOPICS[topic], world.now);
+                let all = ottla_broker::Reload::All;
+                world.cluster.truncate(now, name, partition, 1, all).expect("it can be cut");
+            }
+        };
+        assert_eq!(ended(healed(1), lost), Some(Promise::I1));
     }
 
     #[test]

@@ -107,8 +107,14 @@ faults! {
     CodeBefore "code-before" [];
     /// They are answered by any code that brokers give after the append.
     CodeAfter "code-after" [];
+    /// They are answered the code whose turn it is, so that each is met for each API.
+    Code "code" [];
     /// They are answered by codes that say what is not so.
     Lie "lie" [I1 I2 I3 I4];
+    /// An answer leaves out what was asked for.
+    LeaveOut "leave-out" [];
+    /// A node tells a name of itself that is too long for small memory.
+    LongHost "long-host" [];
     /// A request is handled later.
     Slow "slow" [];
     /// An answer is held back.
@@ -127,6 +133,12 @@ faults! {
     Deaf "deaf" [];
     /// A write is given up before it wrote anything.
     Cancel "cancel" [];
+    /// The application names topics that nobody has.
+    Names "names" [];
+    /// The producer is closed with a deadline, and another begins.
+    Close "close" [];
+    /// The process ends while its producer closes.
+    CloseCrash "close-crash" [];
     /// The process ends, and another begins.
     Crash "crash" [];
     /// The clock leaps ahead by years.

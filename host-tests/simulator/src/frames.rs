@@ -179,6 +179,53 @@ pub(crate) fn correlation(frame: &[u8]) -> Option<i32> {
     Some(i32::from_be_bytes(frame.get(4..8)?.try_into().ok()?))
 }
 
+/// What metadata tells of a topic.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Described {
+    pub(crate) code: i16,
+    pub(crate) name: Vec<u8>,
+    /// Partition, leader, and the leader's epoch.
+    pub(crate) partitions: Vec<(i32, i32, i32)>,
+}
+
+/// Reads an answer to Metadata of version 9, with its size: the only one that has leader epochs that
+/// count, and no topic ids. `None`: nobody can.
+pub(crate) fn metadata_9(frame: &[u8]) -> Option<Vec<Described>> {
+    let mut cursor = Cursor(frame.get(8..)?);
+    cursor.tags(true)?;
+    cursor.take(4)?;
+    for _ in 0..cursor.count(true)? {
+        cursor.take(4)?;
+        cursor.text(true)?;
+        cursor.take(4)?;
+        cursor.text(true)?;
+        cursor.tags(true)?;
+    }
+    cursor.text(true)?;
+    cursor.take(4)?;
+    let mut topics = Vec::new();
+    for _ in 0..cursor.count(true)? {
+        let code = i16::from_be_bytes(cursor.int()?);
+        let name = cursor.text(true)?.to_vec();
+        cursor.take(1)?;
+        let mut partitions = Vec::new();
+        for _ in 0..cursor.count(true)? {
+            cursor.take(2)?;
+            let mut number = || Some(i32::from_be_bytes(cursor.int()?));
+            partitions.push((number()?, number()?, number()?));
+            for _ in 0..3 {
+                let nodes = cursor.count(true)?;
+                cursor.take(nodes as usize * 4)?;
+            }
+            cursor.tags(true)?;
+        }
+        cursor.take(4)?;
+        cursor.tags(true)?;
+        topics.push(Described { code, name, partitions });
+    }
+    Some(topics)
+}
+
 /// A code of an answer: topic, partition, code.
 pub(crate) type Told = (Vec<u8>, i32, i16);
 
@@ -281,6 +328,25 @@ mod tests {
             assert_eq!(produce_answer(cut, version), None);
             assert_eq!(produce_answer_cut(cut, version).len(), 1, "{version}");
         }
+    }
+
+    #[test]
+    fn metadata_is_read() {
+        use ottla_broker::{Cluster, Config, NewTopic, Profile};
+        let profile = Profile::V2_4;
+        let mut cluster = Cluster::new(Config { profile, ..Config::new(3) });
+        cluster.create_topic(&NewTopic::new("ants", 2, 3)).unwrap();
+        let leader = cluster.leader("ants", 1).unwrap();
+        let next = 1 + leader % 3;
+        cluster.move_leader(5, "ants", 1, next).unwrap();
+        let connection = cluster.connect(5, 1).unwrap();
+        let asked = [0, 3, 0, 9, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 0, 0];
+        cluster.handle_input(5, connection, &[&[0, 0, 0, 16], &asked[..]].concat());
+        let frame = cluster.poll_output(connection).unwrap();
+        let topics = metadata_9(&frame).unwrap();
+        assert_eq!((topics[0].code, &topics[0].name[..]), (0, &b"ants"[..]));
+        assert_eq!(topics[0].partitions[1], (1, next, 1));
+        assert_eq!(metadata_9(&frame[..frame.len() - 12]), None);
     }
 
     #[test]

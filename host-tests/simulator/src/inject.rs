@@ -1,12 +1,12 @@
 //! Operations are carried out: records are sent, and things go wrong.
 
-use ottla_broker::Reload;
+use ottla::Duration;
+use ottla_broker::{Address, Reload, UpTo};
 
 use crate::client::{Owed, Spell};
 use crate::draw::TOPICS;
 use crate::fault::Fault;
 use crate::operation::{Kind, Operation};
-use crate::promise::Promise;
 use crate::variety;
 use crate::world::{Due, World};
 
@@ -27,8 +27,9 @@ impl World {
             }
             Kind::Send => self.owe(c, what, span),
             Kind::Flush if awake => {
-                let now = self.time(c);
-                self.clients[c].engine.flush(now);
+                let (now, mark) = (self.time(c), self.ledger.next_id());
+                let flush = self.clients[c].engine.flush(now);
+                self.clients[c].flushes.push((flush, mark));
                 self.pump(c);
             }
             Kind::Flush => {}
@@ -131,35 +132,94 @@ impl World {
                 return true;
             }
             Fault::Pause => {
-                self.paused.insert(node, self.now + span);
-                self.fired.count(fault);
+                self.paused.insert(node, Spell::new(1, self.now + span));
                 return true;
             }
             Fault::ClockSkew => {
+                self.count_skew();
                 self.skew = (i64::from(what % 13) - 6) * HOUR_MS;
+                self.skewed = (self.skew != 0).then(|| self.cluster.counters().appended);
                 self.set_clock();
-                self.fired.count(fault);
                 self.later(span, Due::Clock);
+                return true;
+            }
+            Fault::LongHost => {
+                let name = format!("node{node}.{}", "of-a-long-name.".repeat(4));
+                self.set_host(node, name);
+                // Who knows it may find it too long later.
+                self.long_host = Spell::new(1, u64::MAX);
+                self.later(span, Due::ShortHost(node));
                 return true;
             }
             _ => return false,
         };
         if runs {
-            if fault == Fault::RestartForgetful {
-                self.touch_node(node);
-            }
+            self.coverage.went(match fault {
+                Fault::Restart => "restart with state",
+                Fault::RestartNewest => "restart, newest batch",
+                _ => "restart without state",
+            });
+            let knew = fault != Fault::RestartForgetful || self.touch_node(node);
             self.cluster.restart(self.now, node, reload).ok();
-            self.fired.count(fault);
+            if knew {
+                self.fired.count(fault);
+            }
         }
         true
     }
 
-    /// Everything that a node has was hit.
-    fn touch_node(&mut self, node: i32) {
+    /// Everything that a node has was hit. Returns whether it has anything.
+    fn touch_node(&mut self, node: i32) -> bool {
+        let mut any = false;
         for (topic, partition) in self.places() {
-            if self.cluster.log(TOPICS[topic], partition, node).is_some() {
+            if let Some(log) = self.cluster.log(TOPICS[topic], partition, node) {
+                any |= !log.batches().is_empty();
                 self.touched.partitions.insert((topic as u32, partition));
             }
+        }
+        any
+    }
+
+    /// Tells by which name clients reach a node.
+    pub(crate) fn set_host(&mut self, node: i32, host: String) {
+        let port = 9_091 + u16::try_from(node).unwrap_or(0);
+        self.cluster.set_address(node, 0, Address { host, port }).ok();
+    }
+
+    /// The time of day has been wrong: it counts if anything was appended meanwhile.
+    pub(crate) fn count_skew(&mut self) {
+        let appended = self.cluster.counters().appended;
+        if self.skewed.take().is_some_and(|before| before < appended) {
+            self.fired.count(Fault::ClockSkew);
+        }
+    }
+
+    /// Whether the leader of a partition knows a producer.
+    fn knows_producers(&self, name: &str, partition: i32) -> bool {
+        let mut batches = self.cluster.batches(name, partition, UpTo::LogEnd);
+        batches.any(|b| self.cluster.producer(name, partition, b.claim.producer_id).is_some())
+    }
+
+    /// An unclean election. Whether it loses what is committed is seen by the high watermark.
+    fn elect(&mut self, topic: usize, partition: i32, to: i32) {
+        let (name, now) = (TOPICS[topic], self.now);
+        self.cluster.repair_disk(now, name, partition, to).ok();
+        if now >= self.setup.heal {
+            return;
+        }
+        let before = self.cluster.high_watermark(name, partition);
+        self.cluster.leave_in_sync(now, name, partition, to).ok();
+        if self.cluster.leader(name, partition) == Some(to)
+            || self.cluster.elect_unclean(now, name, partition, to).is_err()
+        {
+            return;
+        }
+        self.touched.partitions.insert((topic as u32, partition));
+        if self.cluster.high_watermark(name, partition) < before {
+            self.coverage.went("election that loses committed records");
+            self.fired.count(Fault::Unclean);
+        } else {
+            self.coverage.went("election that loses nothing committed");
         }
     }
 
@@ -203,19 +263,25 @@ impl World {
             }),
             Fault::Shrink => others(&in_sync)
                 .is_some_and(|node| self.cluster.leave_in_sync(now, name, partition, node).is_ok()),
-            Fault::Unclean => others(&replicas).is_some_and(|to| {
-                let end = self.cluster.log_end(name, partition);
-                self.cluster.leave_in_sync(now, name, partition, to).ok();
-                self.cluster.elect_unclean(now, name, partition, to).is_ok()
-                    && self.cluster.log_end(name, partition) < end
-            }),
+            Fault::Unclean => {
+                // It stands aside for a while, and lacks what is written meanwhile.
+                if let Some(to) = others(&replicas) {
+                    self.cluster.fail_disk(now, name, partition, to).ok();
+                    let aside = span.min(10_000_000);
+                    self.later(aside, Due::Elect(topic as u32, partition, to));
+                }
+                false
+            }
             Fault::Truncate => {
                 let end = self.cluster.log_end(name, partition).unwrap_or(0);
                 let keep = end * i64::from(what >> 16 & 0xff) / 256;
                 let done = self.cluster.truncate(now, name, partition, keep, Reload::All);
                 done.is_ok() && self.cluster.log_end(name, partition).unwrap_or(end) < end
             }
-            Fault::Expiry => self.cluster.forget_producers(name, partition).is_ok(),
+            Fault::Expiry => {
+                let knew = self.knows_producers(name, partition);
+                knew && self.cluster.forget_producers(name, partition).is_ok()
+            }
             Fault::Grow => self.cluster.add_partitions(now, name, 1).is_ok(),
             Fault::Recreate => {
                 self.keep_old();
@@ -225,6 +291,9 @@ impl World {
                 self.setup.topics[topic] = self.setup.topics[topic].max(count as u32);
                 let done = self.cluster.delete_topic(now, name).is_ok();
                 self.later(if what & 0x100 == 0 { 0 } else { span }, Due::Create(topic as u32));
+                if done {
+                    self.coverage.went("topic made again");
+                }
                 done
             }
             Fault::Disk => {
@@ -241,6 +310,11 @@ impl World {
         }
         if hit {
             self.fired.count(fault);
+            match fault {
+                Fault::Move => self.coverage.went("clean election"),
+                Fault::Expiry => self.coverage.went("producers forgotten"),
+                _ => {}
+            }
         }
         true
     }
@@ -261,71 +335,83 @@ impl World {
                 }
             }
             Fault::Deaf => {
+                // It counts when something is heard late.
                 self.clients[c].deaf = self.now + span;
-                self.later(span, Due::Rouse(c as u32));
+                self.clients[c].numb = Some(fault);
+                return self.later(span, Due::Rouse(c as u32));
             }
             Fault::Cancel => {
                 self.clients[c].cancels += 1 + what % 3;
-                return;
+                self.pump(c);
+                return self.drop_reads(c);
             }
-            Fault::Crash => return self.crash(c),
+            Fault::Names => {
+                let name = |n: u32| format!("nobody-has-a-topic-called-{n}");
+                let mut names = (0..1 + what % 12).map(name);
+                if names.all(|name| engine.declare_topic(&name, 0).is_ok()) {
+                    return self.pump(c);
+                }
+            }
+            Fault::Close | Fault::CloseCrash => {
+                self.close_early(c, fault, span);
+                return self.pump(c);
+            }
+            Fault::Crash => {
+                self.fired.count(fault);
+                return self.renew(c);
+            }
             Fault::ClockJump => {
+                let due = engine.poll_timeout();
                 self.clients[c].clock += span;
+                let now = self.time(c);
+                // It counts if something became due by it.
+                if due.is_some_and(|due| due <= now) {
+                    self.fired.count(fault);
+                }
                 let now = self.time(c);
                 if what.is_multiple_of(2) {
                     self.clients[c].engine.set_wall_clock(now, wall.cast_unsigned());
                 }
+                return self.pump(c);
             }
             Fault::WallJump => {
                 let jumps = [-12, -1, 1, 24 * 400, 24 * 9_000];
                 let jump = jumps[what as usize % jumps.len()] * HOUR_MS;
-                engine.set_wall_clock(now, (wall + jump).cast_unsigned());
+                if !engine.set_wall_clock(now, (wall + jump).cast_unsigned()) {
+                    return;
+                }
             }
             Fault::WallPast => {
                 let jump = i64::from(25 + what % 20_000) * HOUR_MS;
-                engine.set_wall_clock(now, (wall - jump).cast_unsigned());
+                if !engine.set_wall_clock(now, (wall - jump).cast_unsigned()) {
+                    return;
+                }
                 self.touched.processes.insert(self.clients[c].producer);
             }
             Fault::Sleep => {
+                // It counts if it wakes late.
+                let due = engine
+                    .poll_timeout()
+                    .is_some_and(|due| due <= now.after(Duration::from_micros(span)));
                 self.clients[c].asleep = self.now + span;
                 self.later(span, Due::Rouse(c as u32));
+                if !due {
+                    return;
+                }
             }
             Fault::Radio => {
-                engine.pause(now);
+                let idle = self.clients[c].wires.is_empty()
+                    && self.clients[c].engine.poll_timeout().is_none();
+                self.clients[c].engine.pause(now);
+                if idle {
+                    return self.later(span, Due::Radio(c as u32));
+                }
                 self.later(span, Due::Radio(c as u32));
             }
             _ => return,
         }
         self.fired.count(fault);
         self.pump(c);
-    }
-
-    fn crash(&mut self, c: usize) {
-        self.fired.count(Fault::Crash);
-        self.renew(c);
-    }
-
-    /// After a fatal answer everything has its outcome; the application begins anew.
-    pub(crate) fn renew_fatal(&mut self, c: usize) {
-        // What was on its way has its outcome when it is answered, or when its time is over.
-        let client = &self.clients[c];
-        let pending = self.ledger.pending(client.producer) > 0;
-        if pending || client.asleep > self.now || client.deaf > self.now {
-            return self.later(5_000_000, Due::Renew(c as u32));
-        }
-        self.check_outcomes(c);
-        self.renew(c);
-    }
-
-    /// I7, of a process that is at its end.
-    pub(crate) fn check_outcomes(&mut self, c: usize) {
-        let client = &self.clients[c];
-        let counters = client.engine.counters();
-        let counted = counters.written + counters.not_written + counters.unknown;
-        let result = crate::ledger::one_outcome(&self.ledger, client.producer, counted);
-        if let Err(what) = result {
-            self.blame(Promise::I7, format!("client {c}: {what}"));
-        }
     }
 
     /// Something that was broken is mended.
@@ -338,7 +424,10 @@ impl World {
                 let name = TOPICS[topic as usize];
                 self.cluster.repair_disk(self.now, name, partition, node).ok();
             }
+            Due::Elect(topic, partition, to) => self.elect(topic as usize, partition, to),
+            Due::ShortHost(node) => self.set_host(node, format!("node{node}")),
             Due::Clock => {
+                self.count_skew();
                 self.skew = 0;
                 self.set_clock();
             }

@@ -4,8 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ottla::{Accepted, Acks, Cause, Config, Delivery, Outcome};
 
+use crate::check::bound::Backlog;
 use crate::promise::Promise;
 use crate::sample::Style;
+
+/// What a record takes beside its value: its key and headers, and what stands around them.
+const RECORD_BYTES: u64 = 90;
 
 /// What became of a record.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -37,6 +41,8 @@ pub(crate) struct Entry {
     /// When, by its producer's clock.
     pub(crate) at: u64,
     pub(crate) length: u32,
+    /// The place of its batch in the producer's table.
+    pub(crate) batch: usize,
     pub(crate) fate: Fate,
 }
 
@@ -48,6 +54,7 @@ pub(crate) struct Process {
     /// It prefers delivery over no duplicates where brokers have lost its state (R8).
     pub(crate) resends: bool,
     pub(crate) style: Style,
+    pub(crate) retries: u32,
     /// Records without an outcome, and some with one, in the order of their acceptance.
     open: VecDeque<u32>,
     pub(crate) accepted: u64,
@@ -82,6 +89,7 @@ impl Ledger {
             idempotent: config.idempotence,
             resends: config.resend_after_state_loss,
             style,
+            retries: config.retries,
             open: VecDeque::new(),
             accepted: 0,
             told: 0,
@@ -149,7 +157,8 @@ impl Ledger {
         lane.ids.push(id);
         let place = place as u32;
         let fate = Fate::Pending;
-        self.entries.push(Entry { producer, topic, partition, place, at, length, fate });
+        let batch = accepted.batch.index();
+        self.entries.push(Entry { producer, topic, partition, place, at, length, batch, fate });
         let process = &mut self.processes[producer as usize];
         process.open.push_back(id);
         process.accepted += 1;
@@ -216,10 +225,32 @@ impl Ledger {
         None
     }
 
-    /// Bytes of records of a process without an outcome, about.
-    pub(crate) fn pending_bytes(&self, producer: u32) -> u64 {
-        let of = |entry: &&Entry| entry.producer == producer && entry.fate == Fate::Pending;
-        self.entries.iter().filter(of).map(|entry| u64::from(entry.length) + 100).sum()
+    /// Batches of a process without an outcome, partition by partition; each by its records.
+    pub(crate) fn backlog(&self, producer: u32) -> Vec<Vec<Vec<u32>>> {
+        let mine = self.lanes.iter().filter(|(place, _)| place.0 == producer);
+        let batches = |lane: &Lane| {
+            let pending = |id: &&u32| self.entries[**id as usize].fate == Fate::Pending;
+            let open: Vec<u32> = lane.ids.iter().filter(pending).copied().collect();
+            let batch = |id: &u32| self.entries[*id as usize].batch;
+            open.chunk_by(|a, b| batch(a) == batch(b)).map(<[u32]>::to_vec).collect::<Vec<_>>()
+        };
+        mine.map(|(_, lane)| batches(lane)).filter(|batches| !batches.is_empty()).collect()
+    }
+
+    /// What there is to do for some batches.
+    pub(crate) fn work(&self, batches: &[Vec<u32>]) -> Backlog {
+        let length = |id: &u32| u64::from(self.entries[*id as usize].length) + RECORD_BYTES;
+        Backlog {
+            batches: batches.len() as u64,
+            records: batches.iter().map(|batch| batch.len() as u64).sum(),
+            bytes: batches.iter().flatten().map(length).sum(),
+        }
+    }
+
+    /// Those of some records that have no outcome.
+    pub(crate) fn open_of(&self, ids: &[u32]) -> Vec<u32> {
+        let is_open = |id: &&u32| self.entries[**id as usize].fate == Fate::Pending;
+        ids.iter().filter(is_open).copied().collect()
     }
 
     /// The records of a process in a partition, from one on, so many.

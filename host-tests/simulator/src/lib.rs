@@ -20,16 +20,17 @@
 
 mod check;
 mod client;
+mod coverage;
 mod draw;
 mod end;
 mod engine;
 mod fault;
 mod frames;
 mod inject;
-mod known;
 mod ledger;
 mod net;
 pub mod operation;
+mod process;
 mod promise;
 pub mod report;
 pub mod run;
@@ -40,5 +41,6 @@ mod variety;
 mod wire;
 mod world;
 
+pub use coverage::Coverage;
 pub use fault::{Fault, Fired, always};
 pub use promise::{Promise, Violation};

@@ -45,6 +45,9 @@ struct Cli {
     /// Fails below so many core steps per second and thread
     #[arg(long, default_value_t = 0)]
     least: u64,
+    /// Fails if a fault, an outcome, a full table, a code ... was never met
+    #[arg(long)]
+    complete: bool,
     /// The commit, to be told with failing seeds
     #[arg(long, default_value = "unknown")]
     commit: String,
@@ -146,6 +149,17 @@ fn many(cli: &Cli) -> Result<bool> {
     let per_second = report.steps as f64 / busy.as_secs_f64().max(1e-9);
     println!("{report}\n{per_second:.0} core steps per second and thread, commit {}", cli.commit);
     println!("{} of {} seeds broke a promise", report.broken(), report.seeds);
+    let missing = report.missing();
+    if missing.is_empty() {
+        println!(
+            "every fault, outcome, refusal, full table, end of a link, transition and code was met"
+        );
+    } else {
+        println!("never met:\n  {}", missing.join("\n  "));
+    }
+    if cli.complete && !missing.is_empty() {
+        return Ok(false);
+    }
     if per_second < cli.least as f64 {
         println!("below {} core steps per second and thread", cli.least);
         return Ok(false);

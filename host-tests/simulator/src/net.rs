@@ -7,8 +7,9 @@ use ottla_broker::{Closed, Connection};
 use crate::check::wires::{Ending, Seen};
 use crate::draw::TOPICS;
 use crate::fault::Fault;
-use crate::frames::{self, Asked, Part};
+use crate::frames::{self, Asked, Described, Part, metadata_9};
 use crate::promise::Promise;
+use crate::traps::tell;
 use crate::wire::{Open, Wire};
 use crate::world::{Due, Ghost, World};
 
@@ -17,8 +18,9 @@ const GHOST_STAYS: u64 = 60_000_000;
 
 impl World {
     /// Until when a node stands still; 0 if it does not.
-    fn pause_of(&self, node: i32) -> u64 {
-        self.paused.get(&node).copied().filter(|until| *until > self.now).unwrap_or(0)
+    fn pause_of(&mut self, node: i32) -> u64 {
+        let Some(spell) = self.paused.get_mut(&node) else { return 0 };
+        if spell.meet(self.now, Fault::Pause, &mut self.fired) > 0 { spell.until } else { 0 }
     }
 
     /// A client wants a connection to a node.
@@ -53,6 +55,7 @@ impl World {
                 self.by_connection.insert(connection, id);
                 if let Some(wire) = self.wires.get_mut(&id) {
                     wire.connection = Some(connection);
+                    wire.name = Some(connection);
                     wire.connected = true;
                 }
                 let now = self.time(c);
@@ -268,6 +271,11 @@ impl World {
             let wire = self.by_connection.get(&connection).and_then(|id| self.wires.get(id));
             self.touched.processes.extend(wire.map(|wire| wire.producer));
         }
+        for (node, version, body) in self.traps.stale() {
+            if tell(&self.cluster, node).get(&version) != Some(&body) {
+                self.fired.count(Fault::Stale);
+            }
+        }
         while let Some(connection) = self.cluster.poll_ready() {
             let wire = self.by_connection.get(&connection).copied();
             while let Some(frame) = self.cluster.poll_output(connection) {
@@ -367,6 +375,14 @@ impl World {
             let Some(wire) = self.wires.get_mut(&id) else { return };
             let Some(open) = wire.open.pop_front() else { return };
             let asked = open.asked;
+            let name = self.wires.get(&id).and_then(|wire| wire.name);
+            let given = name.and_then(|name| self.traps.given((name, asked.correlation)));
+            if let Some((api, when, code)) = given {
+                self.coverage.answered(api, when, code.0);
+            }
+            if (asked.api, asked.version) == (3, 9) {
+                self.learn_epochs(c, &frame);
+            }
             if asked.api != 0 || frames::correlation(&frame) != Some(asked.correlation) {
                 continue;
             }
@@ -375,6 +391,9 @@ impl World {
                 let codes: String = told.iter().map(|t| format!(" p{} {}", t.1, t.2)).collect();
                 format!("client {c} wire {id} is answered {}{codes}", asked.correlation)
             });
+            if given.is_none() {
+                told.iter().filter(|told| told.2 != 0).for_each(|told| self.coverage.told(told.2));
+            }
             self.judge_answer(producer, &asked, &told);
         }
         if let Some(wire) = self.wires.get_mut(&id)
@@ -383,6 +402,31 @@ impl World {
         {
             open.touched = true;
         }
+    }
+
+    /// Notes the leader epochs that a process was told, where topics have no ids.
+    fn learn_epochs(&mut self, c: usize, frame: &[u8]) {
+        let epochs = &mut self.clients[c].epochs;
+        for Described { code, name, partitions } in metadata_9(frame).unwrap_or_default() {
+            let topic = TOPICS.iter().position(|known| known.as_bytes() == name);
+            let Some(topic) = topic.map(|topic| topic as u32) else { continue };
+            // It is gone: one that comes is another.
+            if ErrorCode(code) == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION {
+                epochs.retain(|(other, _), _| *other != topic);
+            }
+            for (partition, _, epoch) in partitions {
+                let known = epochs.entry((topic, partition)).or_insert(epoch);
+                *known = epoch.max(*known);
+            }
+        }
+    }
+
+    /// Whether a client cannot know the leader of a partition of a topic that was made again: it was
+    /// told a later epoch of the topic before, and no topic id tells the two apart.
+    pub(crate) fn is_lost_to(&self, c: usize, topic: u32, partition: i32) -> bool {
+        let known = self.clients[c].epochs.get(&(topic, partition));
+        let now = self.cluster.leader_epoch(TOPICS[topic as usize], partition);
+        known.zip(now).is_some_and(|(known, now)| now < *known)
     }
 
     /// Notes what a producer was told of the batches of a request.

@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::coverage::Coverage;
 use crate::draw::{self, Plan};
 use crate::fault::{Fault, Fired};
-use crate::known;
 use crate::operation::{Kind, Operation};
 use crate::promise::{Promise, Violation};
 use crate::world::World;
@@ -22,6 +22,8 @@ pub struct Outcome {
     pub violation: Option<Violation>,
     /// How often each fault hit.
     pub fired: Fired,
+    /// What was met.
+    pub coverage: Coverage,
     /// Promises that its faults suspend.
     pub suspended: Vec<Promise>,
     /// Calls of the machine that change it.
@@ -30,8 +32,8 @@ pub struct Outcome {
     pub accepted: u64,
     /// Records that were reported written, or unacknowledged.
     pub delivered: u64,
-    /// The finding that this is, if it is known already; then it is no violation.
-    pub known: Option<&'static str>,
+    /// Partitions of producers that were excused: see [`Report::excused`](crate::report::Report).
+    pub excused: u64,
     /// Hash of the trace.
     pub hash: u64,
     /// How long it took in the world, in microseconds.
@@ -96,17 +98,22 @@ fn run(seed: u64, plan: &Plan, told: bool) -> Outcome {
         operations: plan.operations.clone(),
         violation: None,
         fired: Fired::default(),
+        coverage: Coverage::default(),
         suspended,
         steps: 0,
         accepted: 0,
         delivered: 0,
-        known: None,
+        excused: 0,
         hash: 0,
         span: 0,
     };
-    if let Some(world) = world {
+    if let Some(mut world) = world {
+        (0..world.clients.len()).for_each(|c| world.count_full(c));
         outcome.fired = world.fired.clone();
         outcome.fired.add(&world.traps.fired());
+        world.coverage.followed(world.book.followed);
+        outcome.coverage = std::mem::take(&mut world.coverage);
+        outcome.excused = world.excused.len() as u64;
         outcome.steps = world.steps;
         outcome.accepted = world.ledger.entries.len() as u64;
         outcome.delivered = world.ledger.written();
@@ -117,12 +124,6 @@ fn run(seed: u64, plan: &Plan, told: bool) -> Outcome {
     if let Some(what) = panicked {
         let violation = Violation { promise: Promise::I10, at: outcome.span, what };
         outcome.violation = Some(violation);
-    }
-    if let Some(violation) = &outcome.violation {
-        outcome.known = known::finding(plan, violation);
-        if outcome.known.is_some() {
-            outcome.violation = None;
-        }
     }
     outcome
 }

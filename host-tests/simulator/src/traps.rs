@@ -6,11 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ottla::message::{Api, ErrorCode};
 use ottla_broker::{Action, Cluster, Connection, Request, Seen, Silence};
 
+use crate::coverage::{self, APIS, When};
 use crate::fault::{Fault, Fired};
 use crate::frames;
-
-/// The APIs of a producer.
-const APIS: [Api; 4] = [Api::Produce, Api::Metadata, Api::InitProducerId, Api::ApiVersions];
 
 /// Codes that are met often; the others come one time in four.
 const USUAL: [i16; 16] = [6, 3, 7, 20, 19, 56, 5, 45, 10, 87, 29, 47, 59, 14, 100, 129];
@@ -23,12 +21,15 @@ enum Snap {
     Stale(BTreeMap<i16, Vec<u8>>),
     /// A producer id with few epochs left.
     LastEpochs,
+    /// An answer to Produce without any partition.
+    LeaveOut,
 }
 
 /// A trap for some requests.
 #[derive(Clone, Debug)]
 struct Trap {
     fault: Fault,
+    /// 0 is any.
     node: i32,
     api: Option<Api>,
     snap: Snap,
@@ -41,6 +42,10 @@ struct Inside {
     fired: Fired,
     /// Connections whose requests were answered what is not so.
     lied: Vec<Connection>,
+    /// What nodes told of the cluster as it was: node, version, body.
+    stale: Vec<(i32, i16, Vec<u8>)>,
+    /// Which requests were given a code, when.
+    given: BTreeMap<(Connection, i32), (Api, When, ErrorCode)>,
     /// Ids that were given away by [`Snap::LastEpochs`].
     ids: i64,
 }
@@ -70,6 +75,16 @@ impl Traps {
         self.inside(|inside| std::mem::take(&mut inside.lied))
     }
 
+    /// What nodes told of the cluster as it was since this was last asked.
+    pub(crate) fn stale(&self) -> Vec<(i32, i16, Vec<u8>)> {
+        self.inside(|inside| std::mem::take(&mut inside.stale))
+    }
+
+    /// The code that a request was given, if it was.
+    pub(crate) fn given(&self, of: (Connection, i32)) -> Option<(Api, When, ErrorCode)> {
+        self.inside(|inside| inside.given.remove(&of))
+    }
+
     /// How often they hit.
     pub(crate) fn fired(&self) -> Fired {
         self.inside(|inside| inside.fired.clone())
@@ -79,7 +94,7 @@ impl Traps {
     pub(crate) fn set(&self, fault: Fault, node: i32, what: u32, span: u64, old: &Cluster) -> bool {
         let produce = Some(Api::Produce);
         let silence = if what.is_multiple_of(2) { Silence::Close } else { Silence::Stay };
-        let any = Some(APIS[(what >> 16) as usize % APIS.len()]);
+        let any = Some(APIS[(what >> 16) as usize % APIS.len()].0);
         let act = |action| Snap::Act(action);
         let (api, snap, left) = match fault {
             Fault::Stale => (Some(Api::Metadata), Snap::Stale(tell(old, node)), 1 + what % 6),
@@ -96,6 +111,17 @@ impl Traps {
                 let api = if what & 0x80 == 0 { produce } else { any };
                 (api, act(Action::AnswerAfter(code_of(fault, what))), 1 + (what >> 8) % 4)
             }
+            Fault::Code => {
+                let (api, when, code) = code_in_turn(what);
+                let action = match when {
+                    When::Before => Action::Refuse(code),
+                    When::After => Action::AnswerAfter(code),
+                };
+                let trap = Trap { fault, node: 0, api: Some(api), snap: act(action), left: 1 };
+                self.inside(|inside| inside.set.push(trap));
+                return true;
+            }
+            Fault::LeaveOut => (produce, Snap::LeaveOut, 1),
             Fault::Lie => {
                 let code = code_of(fault, what);
                 let before = code.0 == 46 && what & 0x80 == 0;
@@ -107,6 +133,30 @@ impl Traps {
         self.inside(|inside| inside.set.push(Trap { fault, node, api, snap, left }));
         true
     }
+}
+
+/// How many places there are in the turn of [`Fault::Code`].
+pub(crate) fn turns() -> u32 {
+    TURNS_PER_API * APIS.len() as u32
+}
+
+/// Before and after, with every code.
+const TURNS_PER_API: u32 = 2 * 138;
+
+/// Whether what is asked in this turn is asked at the beginning of a process only.
+pub(crate) fn is_asked_once(turn: u32) -> bool {
+    APIS[(turn / TURNS_PER_API) as usize % APIS.len()].0 == Api::InitProducerId
+}
+
+/// The code whose turn it is, for which API, and when.
+fn code_in_turn(what: u32) -> (Api, When, ErrorCode) {
+    let turn = what % turns();
+    let api = APIS[(turn / TURNS_PER_API) as usize].0;
+    let when = if turn.is_multiple_of(2) { When::Before } else { When::After };
+    let place = (turn % TURNS_PER_API / 2) as usize;
+    let possible = |code: &i16| coverage::is_true(api, when, *code, -1);
+    let codes: Vec<i16> = coverage::codes().filter(possible).collect();
+    (api, when, ErrorCode(codes[place % codes.len()]))
 }
 
 /// The code that a fault answers.
@@ -130,7 +180,7 @@ fn code(what: u32, allowed: impl Fn(i16) -> bool) -> ErrorCode {
 }
 
 /// All that a node tells of its cluster, by version.
-fn tell(cluster: &Cluster, node: i32) -> BTreeMap<i16, Vec<u8>> {
+pub(crate) fn tell(cluster: &Cluster, node: i32) -> BTreeMap<i16, Vec<u8>> {
     let mut cluster = cluster.clone();
     cluster.clear_hook();
     let mut bodies = BTreeMap::new();
@@ -159,7 +209,7 @@ impl Inside {
     fn ask(&mut self, seen: &Seen<'_>) -> Action {
         let fits = |trap: &&mut Trap| {
             trap.left > 0
-                && trap.node == seen.node
+                && (trap.node == 0 || trap.node == seen.node)
                 && trap.api.is_none_or(|api| api == seen.api)
                 && !is_untrue(trap, seen)
         };
@@ -167,9 +217,13 @@ impl Inside {
         let action = match &trap.snap {
             Snap::Act(action) => action.clone(),
             Snap::Stale(bodies) => match bodies.get(&seen.version) {
-                Some(body) => Action::Answer(body.clone()),
+                Some(body) => {
+                    self.stale.push((seen.node, seen.version, body.clone()));
+                    Action::Answer(body.clone())
+                }
                 None => return Action::Proceed,
             },
+            Snap::LeaveOut => Action::Answer(nothing(seen.version)),
             Snap::LastEpochs => {
                 if seen.version > 5 {
                     return Action::Proceed;
@@ -183,7 +237,19 @@ impl Inside {
         if fault == Fault::Lie {
             self.lied.push(seen.connection);
         }
-        self.fired.count(fault);
+        let given = match &action {
+            Action::Refuse(code) => Some((When::Before, *code)),
+            Action::AnswerAfter(code) => Some((When::After, *code)),
+            _ => None,
+        };
+        if let Some((when, code)) = given {
+            let of = (seen.connection, seen.correlation);
+            self.given.insert(of, (seen.api, when, code));
+        }
+        // Stale metadata counts if it says something else than what is so.
+        if fault != Fault::Stale {
+            self.fired.count(fault);
+        }
         self.set.retain(|trap| trap.left > 0);
         action
     }
@@ -196,8 +262,22 @@ fn is_untrue(trap: &Trap, seen: &Seen<'_>) -> bool {
         Request::Produce(request) => request.acks,
         _ => return false,
     };
-    matches!(&trap.snap, Snap::Act(Action::AnswerAfter(code))
-        if trap.fault != Fault::Lie && frames::is_refusal(code.0, acks))
+    match &trap.snap {
+        // Without an answer nobody would meet it.
+        Snap::Act(Action::AnswerAfter(_) | Action::Refuse(_)) if acks == 0 => {
+            trap.fault == Fault::Code
+        }
+        Snap::Act(Action::AnswerAfter(code)) => {
+            trap.fault != Fault::Lie && frames::is_refusal(code.0, acks)
+        }
+        _ => false,
+    }
+}
+
+/// An answer to Produce with no topic in it.
+fn nothing(version: i16) -> Vec<u8> {
+    // Their number, the time to wait, and the tags.
+    if version >= 9 { vec![1, 0, 0, 0, 0, 0] } else { vec![0; 8] }
 }
 
 fn last_epochs(version: i16, id: i64) -> Vec<u8> {

@@ -49,6 +49,7 @@ pub(crate) fn client(random: &mut Random, faults: &[Fault], horizon: u64) -> Cli
         config.acks = random.pick(&[Acks::All, Acks::Leader, Acks::None]);
         config.ordered = random.chance(512);
         config.max_in_flight = random.pick(&[5, 1, 20]);
+        config.retries = random.pick(&[i32::MAX as u32, 1, 0]);
     } else {
         config.resend_after_state_loss = random.chance(200);
     }
@@ -83,7 +84,7 @@ fn usual(random: &mut Random) -> Config {
             Duration::from_millis(300),
         ]),
         max_in_flight: random.pick(&[5, 5, 5, 2, 1]),
-        retries: random.pick(&[i32::MAX as u32, i32::MAX as u32, i32::MAX as u32, 3]),
+        retries: random.pick(&[i32::MAX as u32, i32::MAX as u32, i32::MAX as u32, 3, 1]),
         delivery_timeout: seconds(random.pick(&[120, 120, 35, 600])),
         request_timeout: seconds(random.pick(&[30, 30, 5, 2])),
         connection_setup_timeout: seconds(random.pick(&[10, 2])),

@@ -111,6 +111,8 @@ pub(crate) struct Wire {
     pub(crate) delay: u64,
     /// The broker's end.
     pub(crate) connection: Option<Connection>,
+    /// What it was called, when it is gone, too.
+    pub(crate) name: Option<Connection>,
     pub(crate) up: Pipe,
     pub(crate) down: Pipe,
     pub(crate) sent: Stream,
@@ -130,6 +132,7 @@ impl Wire {
             node,
             delay,
             connection: None,
+            name: None,
             up: Pipe::default(),
             down: Pipe::default(),
             sent: Stream::default(),

@@ -1,14 +1,15 @@
 //! The world: who is in it, and how time passes.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 use ottla_answers::Random;
 use ottla_broker::{AutoCreate, Cluster, Config, Connection, NewTopic, Replication, TopicId};
 
 use crate::check::logs::{LogCopy, Touched};
 use crate::check::wires::Book;
-use crate::client::{Client, Net};
+use crate::client::{Client, Net, Spell};
+use crate::coverage::Coverage;
 use crate::draw::{Plan, Setup, TOPICS};
 use crate::fault::{Fault, Fired};
 use crate::ledger::Ledger;
@@ -35,6 +36,16 @@ pub(crate) enum Due {
     Rouse(u32),
     /// A client's process is followed by another.
     Renew(u32),
+    /// A process that closed its producer opens another.
+    Reopen(u32, u32),
+    /// The deadline of a close is over.
+    Shut(u32, u32),
+    /// A process ends while its producer closes.
+    Quit(u32, u32),
+    /// An unclean election.
+    Elect(u32, i32, i32),
+    /// A node's name is short again.
+    ShortHost(i32),
     /// A process learns the time of day.
     Time(u32),
     /// A radio is switched on.
@@ -74,7 +85,7 @@ pub(crate) struct World {
     serial: u64,
     cluster_armed: Option<u64>,
     /// Nodes that stand still, and until when.
-    pub(crate) paused: BTreeMap<i32, u64>,
+    pub(crate) paused: BTreeMap<i32, Spell>,
     pub(crate) ghosts: Vec<Ghost>,
     /// All ids that topics ever had.
     pub(crate) topic_ids: BTreeMap<TopicId, u32>,
@@ -82,11 +93,18 @@ pub(crate) struct World {
     pub(crate) archive: Vec<LogCopy>,
     /// What the brokers' time of day is wrong by, in milliseconds.
     pub(crate) skew: i64,
+    /// Batches that had been appended when it went wrong.
+    pub(crate) skewed: Option<u64>,
     /// What faults that suspend I1 or I2 have hit.
     pub(crate) touched: Touched,
     pub(crate) ledger: Ledger,
     pub(crate) book: Book,
+    /// A host name is too long, until then.
+    pub(crate) long_host: Spell,
+    /// Of which clients which partitions were excused from I8.
+    pub(crate) excused: BTreeSet<(usize, u32, i32)>,
     pub(crate) fired: Fired,
+    pub(crate) coverage: Coverage,
     pub(crate) scratch: Vec<u8>,
     pub(crate) buffer: Vec<u8>,
     pub(crate) steps: u64,
@@ -139,7 +157,11 @@ impl World {
             touched: Touched::default(),
             ledger: Ledger::default(),
             book: Book::default(),
+            long_host: Spell::default(),
+            excused: BTreeSet::new(),
             fired: Fired::default(),
+            coverage: Coverage::default(),
+            skewed: None,
             scratch: Vec::new(),
             buffer: Vec::new(),
             steps: 0,
@@ -167,8 +189,13 @@ impl World {
                 wires: Vec::new(),
                 net: Net::default(),
                 owed: VecDeque::new(),
+                epochs: BTreeMap::new(),
                 fatal: false,
                 closed: false,
+                closing: None,
+                numb: None,
+                flushes: Vec::new(),
+                gone: Vec::new(),
                 cancels: 0,
                 written: 0,
                 timeouts: 0,
@@ -276,6 +303,9 @@ impl World {
                     self.renew_fatal(client as usize);
                 }
             }
+            Due::Reopen(client, producer) => self.reopen(client as usize, producer),
+            Due::Shut(client, producer) => self.shut(client as usize, producer),
+            Due::Quit(client, producer) => self.quit(client as usize, producer),
             Due::Time(client) => {
                 let (now, wall) = (self.time(client as usize), self.cluster.wall_clock());
                 self.clients[client as usize].engine.set_wall_clock(now, wall.cast_unsigned());
@@ -299,5 +329,6 @@ impl World {
             self.arrive_down(id);
         }
         self.pump(client);
+        self.clients[client].numb = None;
     }
 }

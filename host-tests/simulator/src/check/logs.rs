@@ -159,6 +159,7 @@ mod tests {
                 place,
                 at: 0,
                 length: 0,
+                batch: 0,
                 fate,
             });
         }

@@ -1,6 +1,7 @@
 //! Who judges: each checker sees logs of brokers, bytes of wires and the applications' trace, and
 //! nothing of the machine's inside.
 
+pub(crate) mod bound;
 pub(crate) mod logs;
 pub(crate) mod wires;
 

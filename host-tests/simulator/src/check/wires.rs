@@ -62,6 +62,8 @@ struct Lane {
 pub(crate) struct Book {
     lanes: BTreeMap<Place, Lane>,
     fatal: BTreeSet<u32>,
+    /// Epochs, ids, and batches that were sent again by the switch of R8, that followed others.
+    pub(crate) followed: [u64; 3],
     broken: Option<(Promise, String)>,
 }
 
@@ -122,6 +124,9 @@ impl Book {
         let resends = ledger.processes[seen.place.0 as usize].resends;
         let mut broken = None;
         if lane.identity != Some(seen.identity) {
+            if let Some((id, _)) = lane.identity {
+                self.followed[usize::from(id != seen.identity.0)] += 1;
+            }
             let deaf = deaf && !resends;
             broken = lane.check_end(seen, deaf, ledger).map(|what| (Promise::I12, what));
             let torn = lane.torn;
@@ -134,6 +139,7 @@ impl Book {
         let promise = if again { Promise::I21 } else { Promise::I11 };
         if again && resends {
             lane.given_up.remove(&seen.first);
+            self.followed[2] += 1;
             ledger.resend(seen.first, seen.count.cast_unsigned());
         }
         let what = lane.take(seen).map(|what| (promise, what));
