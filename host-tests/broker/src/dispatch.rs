@@ -91,6 +91,7 @@ impl Cluster {
             Action::DelayAnswer(span) => asking.delay = span,
             Action::Refuse(code) => asking.forced = Forced::Before(code),
             Action::AnswerAfter(code) => asking.forced = Forced::After(code),
+            Action::LeaveOut => asking.forced = Forced::LeaveOut,
             Action::Swallow(silence) => asking.silence = Some(silence),
             Action::Throttle(ms) => asking.throttle_ms = i32::try_from(ms).unwrap_or(i32::MAX),
             Action::Answer(body) => {

@@ -59,6 +59,9 @@ pub enum Action {
     /// It is handled, and at once this code is answered for all of it: of Produce, for every
     /// batch that was appended.
     AnswerAfter(ErrorCode),
+    /// It is handled, and the answer says nothing of the first partition that it names: of Produce
+    /// only.
+    LeaveOut,
     /// It is handled, and never answered.
     Swallow(Silence),
     /// It is handled; the answer tells the client to wait for so many milliseconds, and the
@@ -92,6 +95,8 @@ pub struct Fired {
     pub refused: u64,
     /// [`Action::AnswerAfter`].
     pub answered_after: u64,
+    /// [`Action::LeaveOut`].
+    pub left_out: u64,
     /// [`Action::Swallow`].
     pub swallowed: u64,
     /// [`Action::Throttle`].
@@ -110,6 +115,7 @@ impl Fired {
             Action::DelayAnswer(_) => &mut self.delayed_answers,
             Action::Refuse(_) => &mut self.refused,
             Action::AnswerAfter(_) => &mut self.answered_after,
+            Action::LeaveOut => &mut self.left_out,
             Action::Swallow(_) => &mut self.swallowed,
             Action::Throttle(_) => &mut self.throttled,
             Action::Answer(_) => &mut self.answered,

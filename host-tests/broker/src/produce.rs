@@ -11,7 +11,7 @@ use ottla::record::layout;
 use crate::batch::{self, Rejection};
 use crate::cluster::Cluster;
 use crate::producer_state::{Claim, Verdict};
-use crate::request::Asking;
+use crate::request::{Asking, Forced};
 use crate::topic::{TopicId, is_internal};
 
 /// What becomes of one batch.
@@ -264,6 +264,12 @@ impl Held {
                 partitions.push(Partition { answer, records, text, leader });
             }
             answer.topics.push(Topic { name, partitions });
+        }
+        if asking.forced == Forced::LeaveOut
+            && let Some(topic) = answer.topics.first_mut()
+            && !topic.partitions.is_empty()
+        {
+            topic.partitions.remove(0);
         }
         broker::answer(Api::Produce, asking.version, asking.correlation, |out| {
             answer.write(asking.version, out);

@@ -115,13 +115,15 @@ pub(crate) enum Forced {
     Before(ErrorCode),
     /// This code, after everything was done.
     After(ErrorCode),
+    /// One that leaves the first partition out.
+    LeaveOut,
 }
 
 impl Forced {
     /// The code, where it does not matter when it is given.
     pub(crate) const fn code(self) -> Option<ErrorCode> {
         match self {
-            Self::Not => None,
+            Self::Not | Self::LeaveOut => None,
             Self::Before(code) | Self::After(code) => Some(code),
         }
     }

@@ -336,6 +336,16 @@ fn action_answer_after_the_append() {
 }
 
 #[test]
+fn action_leave_out() {
+    let mut client = with_action(Action::LeaveOut);
+    let answers = client.produce(&[(0, &batch(0, 0, 1)), (9, &batch(0, 0, 1))]);
+    let told: Vec<_> = answers.iter().map(|a| (a.partition, a.error)).collect();
+    assert_eq!((told, end(&client)), (vec![(9, 3)], 1), "it is appended, and not told");
+    assert_eq!(client.cluster.fired().left_out, 1);
+    assert_eq!(client.produce_one(&batch(0, 0, 1)), (0, 0), "a duplicate");
+}
+
+#[test]
 fn action_swallow() {
     let mut client = with_action(Action::Swallow(Silence::Close));
     send_batch(&mut client);
