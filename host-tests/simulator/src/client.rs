@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ottla::error::Full;
+use ottla::identity::Sequence;
 use ottla::producer::Flush;
 use ottla::{Event, Instant, Link, LinkAction, Reason, Refused, Topic};
 
@@ -112,8 +113,12 @@ pub(crate) struct Client {
     pub(crate) flushes: Vec<(Flush, u32)>,
     /// Links that are over.
     pub(crate) gone: Vec<Link>,
+    /// When connections to which brokers were lost, or could not be made, by its clock.
+    pub(crate) lost: BTreeMap<(Option<i32>, i32), u64>,
     /// Writes that are given up before they are made.
     pub(crate) cancels: u32,
+    /// Writes that are made, and not reported before their connections end.
+    pub(crate) untold: u32,
     /// Bytes that were written.
     pub(crate) written: u64,
     pub(crate) timeouts: u64,
@@ -152,8 +157,7 @@ impl World {
         }
         // Links that have ended, and events, before bytes: what is sent next may rest on an outcome that is to be told (R9).
         busy |= self.links(c) | self.listen(c);
-        for index in 0..self.clients[c].wires.len() {
-            let wire = self.clients[c].wires[index];
+        for wire in self.clients[c].wires.clone() {
             busy |= self.write(c, wire);
         }
         busy
@@ -162,7 +166,7 @@ impl World {
     /// Opens and closes connections.
     fn links(&mut self, c: usize) -> bool {
         enum Order {
-            Connect(Link, i32),
+            Connect(Link, i32, Option<i32>),
             Close(Link, Reason),
         }
         let mut busy = false;
@@ -172,24 +176,55 @@ impl World {
                 Some(LinkAction::Connect(link, address)) => {
                     let host = address.host.split('.').next().unwrap_or(address.host);
                     let node = host.strip_prefix("node").and_then(|n| n.parse().ok());
-                    Order::Connect(link, node.unwrap_or(0))
+                    Order::Connect(link, node.unwrap_or(0), address.broker)
                 }
                 Some(LinkAction::Close(link, reason)) => Order::Close(link, reason),
             };
             busy = true;
             self.steps += 1;
             match order {
-                Order::Connect(link, node) => {
-                    self.tell(|| format!("client {c} connects to node {node}"));
-                    self.dial(c, link, node);
+                Order::Connect(link, node, broker) => {
+                    self.check_pace(c, (broker, node));
+                    self.tell(|| {
+                        format!("client {c} connects to node {node} as {broker:?} by {link:?}")
+                    });
+                    self.dial(c, link, (broker, node));
                 }
                 Order::Close(link, reason) => {
                     self.tell(|| format!("client {c} closes {link:?}: {reason}"));
                     self.coverage.link_ended(reason);
+                    self.note_loss(c, link, reason);
                     self.hang_up(c, link);
                     self.clients[c].gone.push(link);
                 }
             }
+        }
+    }
+
+    /// A link has ended: if not by the client's own wish, it waits before it tries again.
+    pub(crate) fn note_loss(&mut self, c: usize, link: Link, reason: Reason) {
+        let own =
+            matches!(reason, Reason::Idle | Reason::Replaced | Reason::Shutdown | Reason::Paused);
+        let wires = self.clients[c].wires.iter().filter_map(|id| self.wires.get(id));
+        let broker = wires.filter(|wire| wire.link == Some(link)).map(|wire| wire.broker).next();
+        let now = self.time(c).as_micros();
+        if reason == Reason::Rebootstrap {
+            self.clients[c].lost.clear();
+        } else if let Some(broker) = broker.filter(|_| !own) {
+            self.clients[c].lost.insert(broker, now);
+        }
+    }
+
+    /// I8: nobody is called again before the back-off. Where tables are small, brokers that cannot
+    /// be reached are forgotten, and their back-offs with them.
+    fn check_pace(&mut self, c: usize, broker: (Option<i32>, i32)) {
+        let (now, client) = (self.time(c).as_micros(), &self.clients[c]);
+        let pause = client.setup.config.reconnect_backoff.as_micros();
+        if client.setup.shape.slots().is_none()
+            && let Some(lost) = client.lost.get(&broker)
+            && let Err(what) = paced(*lost, now, pause)
+        {
+            self.blame(Promise::I8, format!("client {c}, broker {broker:?}: {what}"));
         }
     }
 
@@ -231,6 +266,16 @@ impl World {
             return false;
         }
         client.net.crumbs.eat(Fault::Crumbs, bytes.len(), &mut self.fired);
+        if client.untold > 0 {
+            client.untold -= 1;
+            self.fired.count(Fault::Untold);
+            self.hash = mix(self.hash, frames::hash(&bytes));
+            self.send(c, id, bytes);
+            self.note_loss(c, link, Reason::Disconnected);
+            self.part(id, true);
+            self.tell_end(c, link, Reason::Disconnected);
+            return true;
+        }
         client.engine.consume_output(now, link, bytes.len());
         client.written += bytes.len() as u64;
         self.steps += 1;
@@ -282,7 +327,8 @@ impl World {
                     self.hash = mix(self.hash, run.first ^ u64::from(run.count) << 40);
                     let topics = &self.clients[c].topics;
                     let topic = topics.iter().position(|topic| *topic == run.topic).unwrap_or(9);
-                    self.ledger.delivered(producer, topic as u32, &run);
+                    let now = self.time(c).as_micros();
+                    self.ledger.delivered(producer, topic as u32, now, &run);
                 }
                 Event::Fatal(_) => self.met_fatal(c),
                 Event::Closed => {
@@ -337,7 +383,7 @@ impl World {
 
     /// Offers a record to the machine.
     pub(crate) fn offer(&mut self, c: usize, owed: Owed) -> Result<(), Refused> {
-        let now = self.time(c);
+        let (now, wall) = (self.time(c), self.told_time());
         let id = self.ledger.next_id();
         let client = &mut self.clients[c];
         let length = owed.length.max(sample::SHORTEST);
@@ -345,7 +391,7 @@ impl World {
         let style = client.setup.style;
         let mut record = style.record(id, &self.scratch);
         record.partition = owed.partition;
-        record.timestamp = style.stamps.then(|| self.cluster.wall_clock());
+        record.timestamp = style.stamps.then_some(wall);
         let topic = client.topics[owed.topic];
         let result = client.engine.produce(now, topic, &record);
         self.steps += 1;
@@ -355,6 +401,12 @@ impl World {
                 self.blame(Promise::I17, format!("client {c} accepts after a fatal answer"));
             }
             Ok(accepted) => {
+                let first = self.clients[c].setup.first_sequence.map(Sequence::new);
+                // Where a slot was freed, and is used again, its epoch begins at 0 (R10).
+                let place = (producer, owed.topic as u32, accepted.partition);
+                if let Some(first) = first.filter(|_| !self.ledger.has_used(place)) {
+                    self.clients[c].engine.begin_sequences_at(topic, accepted.partition, first);
+                }
                 let topic = owed.topic as u32;
                 self.ledger.accepted(producer, topic, now.as_micros(), length, accepted);
             }
@@ -362,8 +414,11 @@ impl World {
                 let refused = *refused;
                 self.tell(|| format!("client {c} is refused: {refused}"));
                 self.coverage.refused(refused);
-                if let Refused::Fatal(_) = refused {
-                    self.met_fatal(c);
+                let client = &self.clients[c];
+                if matches!(refused, Refused::Fatal(_)) && !client.fatal && client.deaf <= self.now
+                {
+                    let what = format!("client {c} is refused, and was told of no fatal answer");
+                    self.blame(Promise::I17, what);
                 }
                 self.check_refusal(c, refused);
             }
@@ -376,8 +431,7 @@ impl World {
         result.map(|_| ())
     }
 
-    /// The application hears, by an event or when a record is refused, that its producer met a fatal
-    /// answer.
+    /// The application hears that its producer met a fatal answer.
     fn met_fatal(&mut self, c: usize) {
         if !std::mem::replace(&mut self.clients[c].fatal, true) {
             self.coverage.went("fatal");
@@ -420,6 +474,10 @@ impl World {
             && let Err(what) = in_time(id, at, timeout, now, timer)
         {
             self.blame(Promise::I8, format!("client {c}: {what}"));
+        }
+        let client = &self.clients[c];
+        if client.deaf <= self.now && !client.fatal && self.book.is_fatal(client.producer) {
+            self.blame(Promise::I17, format!("client {c} keeps a fatal answer to itself"));
         }
         self.look_at_flushes(c);
         let clock = self.clients[c].clock;
@@ -499,7 +557,7 @@ impl World {
         for (at, open) in open.iter().enumerate() {
             let read = if at == 0 { &rest[..] } else { &[] };
             let told = frames::produce_answer_cut(read, open.asked.version);
-            self.judge_answer(producer, &open.asked, &told);
+            self.judge_answer(producer, &open.asked, &told, false);
         }
     }
 
@@ -508,6 +566,7 @@ impl World {
         let now = self.time(c);
         self.coverage.link_ended(reason);
         self.clients[c].gone.push(link);
+
         self.clients[c].engine.handle_disconnected(now, link, reason);
         self.steps += 1;
     }
@@ -520,6 +579,14 @@ pub(crate) fn lent_again(first: &[u8], again: &[u8]) -> Result<(), String> {
         return Err(format!("{} bytes were lent, and others the next time", first.len()));
     }
     Ok(())
+}
+
+/// I8: whether a pause, with its jitter of a fifth, is over.
+fn paced(lost: u64, now: u64, pause: u64) -> Result<(), String> {
+    if now >= lost + pause * 4 / 5 {
+        return Ok(());
+    }
+    Err(format!("called again {} us after it was lost, and the pause is {pause}", now - lost))
 }
 
 /// I19: what can be seen of a producer, before and after calls that say nothing.
@@ -601,6 +668,11 @@ mod tests {
         assert_eq!(flushed(true, None, false), Ok(true));
         assert!(flushed(true, Some(3), false).is_err_and(|(p, _)| p == Promise::I7));
         assert!(flushed(false, None, false).is_err_and(|(p, _)| p == Promise::I8));
+    }
+
+    #[test]
+    fn who_does_not_wait_is_found() {
+        assert!(paced(100, 140, 50).is_ok() && paced(100, 139, 50).is_err());
     }
 
     #[test]

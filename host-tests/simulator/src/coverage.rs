@@ -90,6 +90,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
             "next epoch",
             "another producer id",
             "sent again by the switch",
+            "sequences wrapped",
             "flushed",
             "closed by itself",
             "ended while closing",
@@ -241,9 +242,10 @@ impl Coverage {
         self.count("transitions", name);
     }
 
-    /// Epochs, ids, and batches that were sent again, followed others so often.
-    pub(crate) fn followed(&mut self, times: [u64; 3]) {
-        let names = ["next epoch", "another producer id", "sent again by the switch"];
+    /// Epochs, ids, batches that were sent again, and sequences after the wrap, followed others so often.
+    pub(crate) fn followed(&mut self, times: [u64; 4]) {
+        let names =
+            ["next epoch", "another producer id", "sent again by the switch", "sequences wrapped"];
         for (name, times) in names.into_iter().zip(times).filter(|(_, times)| *times > 0) {
             *self.met.entry(("transitions", name)).or_default() += times;
         }

@@ -93,7 +93,19 @@ fn setup(random: &mut Random, faults: &[Fault], horizon: u64) -> Setup {
     let delay =
         random.pick(&[(50, 50), (500, 500), (5_000, 5_000), (2_000, 40_000), (200_000, 300_000)]);
     let clients = random.pick(&[1, 1, 2, 3, 4]);
-    let clients = (0..clients).map(|_| client(random, faults, horizon)).collect();
+    let mut clients: Vec<_> = (0..clients).map(|_| client(random, faults, horizon)).collect();
+    let profile = random.pick(&[
+        Profile::Newest,
+        Profile::Newest,
+        Profile::V3_9,
+        Profile::V2_8,
+        Profile::V2_4,
+        Profile::V2_1,
+    ]);
+    if profile < Profile::V2_8 {
+        // Older brokers want producers that they don't know to begin at 0.
+        clients.iter_mut().for_each(|client| client.first_sequence = None);
+    }
     Setup {
         nodes,
         replicas,
@@ -101,14 +113,7 @@ fn setup(random: &mut Random, faults: &[Fault], horizon: u64) -> Setup {
         min_in_sync,
         lag,
         delay,
-        profile: random.pick(&[
-            Profile::Newest,
-            Profile::Newest,
-            Profile::V3_9,
-            Profile::V2_8,
-            Profile::V2_4,
-            Profile::V2_1,
-        ]),
+        profile,
         max_message_bytes: random.pick(&[
             MAX_MESSAGE_BYTES,
             MAX_MESSAGE_BYTES,

@@ -1,6 +1,7 @@
 //! The production state machine, whatever memory it works in.
 
 use ottla::error::Full;
+use ottla::identity::Sequence;
 use ottla::memory::{Growable, Memory, Owner};
 use ottla::producer::{Counters, Flush};
 use ottla::{
@@ -167,6 +168,7 @@ engine! {
     close(now: Instant, deadline: Instant);
     pause(now: Instant);
     resume(now: Instant);
+    begin_sequences_at(topic: Topic, partition: i32, first: Sequence);
     set_wall_clock(now: Instant, unix_millis: u64) -> bool;
     handle_connected(now: Instant, link: Link);
     handle_input(now: Instant, link: Link, bytes: &[u8]);

@@ -139,6 +139,8 @@ faults! {
     Close "close" [];
     /// The process ends while its producer closes.
     CloseCrash "close-crash" [];
+    /// A write is made, and its connection ends before anybody says so.
+    Untold "untold" [];
     /// The process ends, and another begins.
     Crash "crash" [];
     /// The clock leaps ahead by years.

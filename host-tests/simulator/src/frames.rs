@@ -275,6 +275,11 @@ const REFUSED: [i16; 24] = [
 ];
 const REFUSED_BY_LEADER: [i16; 6] = [3, 5, 6, 74, 75, 100];
 
+/// Whether an idempotent producer can only be closed after it.
+pub(crate) const fn is_fatal(code: i16) -> bool {
+    matches!(code, 31 | 35 | 49 | 53 | 90)
+}
+
 /// Whether a code says that nothing was appended.
 pub(crate) fn is_refusal(code: i16, acks: i16) -> bool {
     REFUSED.contains(&code) || acks == 1 && REFUSED_BY_LEADER.contains(&code)

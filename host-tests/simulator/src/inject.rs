@@ -233,6 +233,11 @@ impl World {
         EPOCH + (self.now / 1_000).cast_signed()
     }
 
+    /// The time of day as everybody is told it: wrong while that of the brokers is.
+    pub(crate) const fn told_time(&self) -> i64 {
+        self.true_time() + self.skew
+    }
+
     /// Keeps what the cluster looks like, to be told when it is not true any more.
     fn keep_old(&mut self) {
         self.old = self.cluster.clone();
@@ -344,6 +349,10 @@ impl World {
                 self.clients[c].cancels += 1 + what % 3;
                 self.pump(c);
                 return self.drop_reads(c);
+            }
+            Fault::Untold => {
+                self.clients[c].untold += 1;
+                return self.pump(c);
             }
             Fault::Names => {
                 let name = |n: u32| format!("nobody-has-a-topic-called-{n}");

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use ottla::config::WhenFull;
+use ottla::message::ErrorCode;
 use ottla::{Accepted, Acks, Cause, Config, Delivery, Outcome};
 
 use crate::check::bound::Backlog;
@@ -55,6 +57,14 @@ pub(crate) struct Process {
     pub(crate) resends: bool,
     pub(crate) style: Style,
     pub(crate) retries: u32,
+    pub(crate) when_full: WhenFull,
+    pub(crate) delivery_timeout: u64,
+    /// Where its sequences begin.
+    pub(crate) first_sequence: Option<u32>,
+    /// By when it has to be closed, by its clock.
+    pub(crate) deadline: Option<u64>,
+    /// Codes that it was answered to other requests than Produce.
+    codes: BTreeSet<i16>,
     /// Records without an outcome, and some with one, in the order of their acceptance.
     open: VecDeque<u32>,
     pub(crate) accepted: u64,
@@ -67,6 +77,8 @@ struct Lane {
     /// How many there were when the producer last began to count anew (R10).
     base: usize,
     told: usize,
+    /// Codes that its batches were answered.
+    codes: BTreeSet<i16>,
 }
 
 /// The book of all records of a run, by their numbers.
@@ -90,6 +102,11 @@ impl Ledger {
             resends: config.resend_after_state_loss,
             style,
             retries: config.retries,
+            when_full: config.when_full,
+            delivery_timeout: config.delivery_timeout.as_micros(),
+            first_sequence: None,
+            deadline: None,
+            codes: BTreeSet::new(),
             open: VecDeque::new(),
             accepted: 0,
             told: 0,
@@ -168,7 +185,7 @@ impl Ledger {
     }
 
     /// A run of records has its outcome.
-    pub(crate) fn delivered(&mut self, producer: u32, topic: u32, delivery: &Delivery) {
+    pub(crate) fn delivered(&mut self, producer: u32, topic: u32, now: u64, delivery: &Delivery) {
         let Delivery { partition, first, count, outcome, .. } = *delivery;
         self.check_claim(producer, &outcome);
         let lane = self.lanes.entry((producer, topic, partition)).or_default();
@@ -177,6 +194,17 @@ impl Ledger {
         if ids.is_empty() {
             return self
                 .blame(format!("an outcome for {count} records from {first} on, of nobody"));
+        }
+        if let Outcome::NotWritten(cause) | Outcome::Unknown(cause, _) = outcome {
+            let process = &self.processes[producer as usize];
+            let accepted = self.entries[lane.ids[from] as usize];
+            // The batch is as old as its first record, which may have had its outcome before.
+            let same = |id: &&u32| self.entries[**id as usize].batch == accepted.batch;
+            let oldest = lane.ids[..from].iter().rev().take_while(same).last();
+            let created = oldest.map_or(accepted.at, |id| self.entries[*id as usize].at);
+            if let Err((promise, what)) = is_true(cause, process, &lane.codes, created, now) {
+                self.broken.get_or_insert((promise, format!("record {}: {what}", ids[0])));
+            }
         }
         // What makes room was never sent, and has its outcome before its turn.
         let in_turn = from == lane.told || matches!(outcome, Outcome::NotWritten(Cause::Dropped));
@@ -204,6 +232,21 @@ impl Ledger {
         let Some(lane) = self.lanes.get_mut(&(producer, topic, partition)) else { return };
         let is_told = |id: &u32| entries[*id as usize].fate != Fate::Pending;
         lane.told += lane.ids[lane.told..].iter().take_while(|id| is_told(id)).count();
+    }
+
+    /// Whether a producer has written to a partition.
+    pub(crate) fn has_used(&self, place: (u32, u32, i32)) -> bool {
+        self.lanes.get(&place).is_some_and(|lane| !lane.ids.is_empty())
+    }
+
+    /// A producer's batch in a partition was answered a code.
+    pub(crate) fn answered(&mut self, (producer, topic, partition): (u32, u32, i32), code: i16) {
+        self.lanes.entry((producer, topic, partition)).or_default().codes.insert(code);
+    }
+
+    /// A producer was answered a code to something else.
+    pub(crate) fn answered_otherwise(&mut self, producer: u32, code: i16) {
+        self.processes[producer as usize].codes.insert(code);
     }
 
     /// Records of a process without an outcome.
@@ -281,6 +324,34 @@ impl Ledger {
     }
 }
 
+/// Whether a cause can be what it says: I8, that its time is over, and I7, that it happened at all.
+/// `codes`: those that batches of the partition were answered; `created`: when the batch was begun.
+fn is_true(
+    cause: Cause,
+    process: &Process,
+    codes: &BTreeSet<i16>,
+    created: u64,
+    now: u64,
+) -> Result<(), (Promise, String)> {
+    let over = |at: Option<u64>| at.is_some_and(|at| at <= now);
+    let (promise, sound) = match cause {
+        Cause::Timeout => (Promise::I8, over(created.checked_add(process.delivery_timeout))),
+        Cause::Closed => (Promise::I8, over(process.deadline)),
+        Cause::Dropped => {
+            let drops = [WhenFull::DropOldest, WhenFull::DropLowestClass];
+            (Promise::I7, drops.contains(&process.when_full))
+        }
+        Cause::Code(ErrorCode(code)) => {
+            (Promise::I7, codes.contains(&code) || process.codes.contains(&code))
+        }
+        Cause::Disconnected => (Promise::I7, process.retries < i32::MAX as u32),
+        Cause::StateLost => (Promise::I7, [45, 47, 59].iter().any(|code| codes.contains(code))),
+        _ => (Promise::I7, false),
+    };
+    let what = || format!("{cause}, at {now}; its batch was begun at {created}");
+    if sound { Ok(()) } else { Err((promise, what())) }
+}
+
 /// I7: every record has its outcome, and the producer counts as many as were told.
 pub(crate) fn one_outcome(ledger: &Ledger, producer: u32, counted: u64) -> Result<(), String> {
     let process = &ledger.processes[producer as usize];
@@ -308,6 +379,8 @@ mod tests {
     fn book(count: u32) -> (Ledger, Delivery) {
         let mut ledger = Ledger::default();
         let producer = ledger.begin(&Config::new(), Style::default());
+        // It is closed at once.
+        ledger.processes[producer as usize].deadline = Some(0);
         let mut machine = Producer::new(Growable::new(1 << 16), Config::new(), 1);
         let now = Instant::ZERO;
         assert!(machine.set_wall_clock(now, 1_700_000_000_000));
@@ -330,7 +403,7 @@ mod tests {
     #[test]
     fn one_outcome_for_each_is_no_complaint() {
         let (mut ledger, run) = book(3);
-        ledger.delivered(0, 0, &run);
+        ledger.delivered(0, 0, 0, &run);
         assert_eq!((ledger.broken(), ledger.pending(0)), (None, 0));
         assert_eq!(one_outcome(&ledger, 0, 3), Ok(()));
     }
@@ -342,20 +415,20 @@ mod tests {
         assert_eq!(ledger.pending(0), 3);
 
         let mut doubled = ledger.clone();
-        doubled.delivered(0, 0, &run);
-        doubled.delivered(0, 0, &run);
+        doubled.delivered(0, 0, 0, &run);
+        doubled.delivered(0, 0, 0, &run);
         assert!(doubled.broken().is_some_and(|(promise, _)| promise == Promise::I7));
         assert!(one_outcome(&doubled, 0, 3).is_err(), "told twice");
 
         let mut nobody = ledger.clone();
-        nobody.delivered(0, 0, &Delivery { first: 3, ..run });
+        nobody.delivered(0, 0, 0, &Delivery { first: 3, ..run });
         assert!(nobody.broken().is_some(), "of records that are not there");
         let mut turn = ledger.clone();
-        turn.delivered(0, 0, &Delivery { first: 1, count: 1, ..run });
+        turn.delivered(0, 0, 0, &Delivery { first: 1, count: 1, ..run });
         assert!(turn.broken().is_some(), "out of turn");
 
         let mut counted = ledger;
-        counted.delivered(0, 0, &run);
+        counted.delivered(0, 0, 0, &run);
         assert!(one_outcome(&counted, 0, 2).is_err(), "the counters say less");
     }
 
@@ -365,7 +438,7 @@ mod tests {
         let told = |acks, outcome| {
             let (mut ledger, run) = book(3);
             ledger.processes[0].acks = acks;
-            ledger.delivered(0, 0, &Delivery { outcome, ..run });
+            ledger.delivered(0, 0, 0, &Delivery { outcome, ..run });
             ledger.broken().map(|(promise, _)| promise)
         };
         for acks in [Acks::All, Acks::Leader] {
@@ -375,7 +448,34 @@ mod tests {
         assert_eq!(told(Acks::None, Outcome::Unacknowledged), None);
         assert_eq!(told(Acks::None, written), Some(Promise::I21));
         for acks in [Acks::All, Acks::Leader, Acks::None] {
-            assert_eq!(told(acks, Outcome::NotWritten(Cause::Timeout)), None);
+            assert_eq!(told(acks, Outcome::NotWritten(Cause::Closed)), None);
         }
+    }
+
+    #[test]
+    fn causes_that_are_not_so_are_found() {
+        let told = |cause, change: fn(&mut Ledger)| {
+            let (mut ledger, run) = book(3);
+            change(&mut ledger);
+            let outcome = Outcome::NotWritten(cause);
+            ledger.delivered(0, 0, 120_000_000, &Delivery { outcome, ..run });
+            ledger.broken().map(|(promise, _)| promise)
+        };
+        assert_eq!(told(Cause::Timeout, |_| {}), None);
+        let later = |ledger: &mut Ledger| ledger.entries[0].at = 1;
+        assert_eq!(told(Cause::Timeout, later), Some(Promise::I8));
+        assert_eq!(told(Cause::Closed, |_| {}), None);
+        let open = |ledger: &mut Ledger| ledger.processes[0].deadline = Some(120_000_001);
+        assert_eq!(told(Cause::Closed, open), Some(Promise::I8));
+        let code = Cause::Code(ErrorCode(29));
+        assert_eq!(told(code, |_| {}), Some(Promise::I7));
+        assert_eq!(told(code, |ledger| ledger.answered((0, 0, 0), 29)), None);
+        assert_eq!(told(code, |ledger| ledger.answered((0, 0, 1), 29)), Some(Promise::I7));
+        assert_eq!(told(code, |ledger| ledger.answered_otherwise(0, 29)), None);
+        assert_eq!(told(Cause::StateLost, |_| {}), Some(Promise::I7));
+        assert_eq!(told(Cause::StateLost, |ledger| ledger.answered((0, 0, 0), 45)), None);
+        assert_eq!(told(Cause::Disconnected, |_| {}), Some(Promise::I7));
+        assert_eq!(told(Cause::Disconnected, |ledger| ledger.processes[0].retries = 3), None);
+        assert_eq!(told(Cause::Dropped, |_| {}), Some(Promise::I7));
     }
 }

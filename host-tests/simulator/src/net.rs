@@ -1,6 +1,6 @@
 //! What is between clients and brokers.
 
-use ottla::message::ErrorCode;
+use ottla::message::{Api, ErrorCode};
 use ottla::{Link, Reason};
 use ottla_broker::{Closed, Connection};
 
@@ -8,6 +8,7 @@ use crate::check::wires::{Ending, Seen};
 use crate::draw::TOPICS;
 use crate::fault::Fault;
 use crate::frames::{self, Asked, Described, Part, metadata_9};
+use crate::ledger::Fate;
 use crate::promise::Promise;
 use crate::traps::tell;
 use crate::wire::{Open, Wire};
@@ -24,12 +25,12 @@ impl World {
     }
 
     /// A client wants a connection to a node.
-    pub(crate) fn dial(&mut self, c: usize, link: Link, node: i32) {
+    pub(crate) fn dial(&mut self, c: usize, link: Link, broker: (Option<i32>, i32)) {
         let id = self.new_wire();
         let (min, max) = self.setup.delay;
         let delay = min + u64::from(self.random.below((max - min + 1) as u32));
         let producer = self.clients[c].producer;
-        self.wires.insert(id, Wire::new(c, producer, link, node, delay));
+        self.wires.insert(id, Wire::new(c, producer, link, broker, delay));
         self.clients[c].wires.push(id);
         let (net, now) = (&mut self.clients[c].net, self.now);
         if net.unanswered.meet(now, Fault::Unanswered, &mut self.fired) == 0 {
@@ -63,6 +64,7 @@ impl World {
                 self.steps += 1;
             }
             None => {
+                self.note_loss(c, link, Reason::Refused);
                 self.give_up(id);
                 self.wires.remove(&id);
                 self.tell_end(c, link, Reason::Refused);
@@ -71,12 +73,16 @@ impl World {
         self.pump(c);
     }
 
+    /// The topic of a batch, by its name or id.
+    fn topic_of(&self, part: &Part) -> Option<u32> {
+        let by_name = || TOPICS.iter().position(|name| name.as_bytes() == part.topic);
+        let by_id = self.topic_ids.get(part.topic.as_slice()).copied();
+        by_id.or_else(|| by_name().map(|topic| topic as u32))
+    }
+
     /// What the checkers are shown of a batch.
     pub(crate) fn seen(&self, producer: u32, part: &Part) -> Option<Seen> {
-        let topic = match self.topic_ids.get(part.topic.as_slice()) {
-            Some(topic) => *topic,
-            None => TOPICS.iter().position(|name| name.as_bytes() == part.topic)? as u32,
-        };
+        let topic = self.topic_of(part)?;
         let Part { partition, identity, base, count, hash, first, .. } = *part;
         // Without a producer id there are no sequences.
         (identity.0 >= 0).then_some(Seen {
@@ -208,6 +214,9 @@ impl World {
         if self.clients[c].asleep > self.now && link.is_some() {
             wire.down.end = Some(self.now);
             return self.at(self.clients[c].asleep, Due::Down(id));
+        }
+        if let Some(link) = link {
+            self.note_loss(c, link, Reason::Disconnected);
         }
         self.give_up(id);
         self.wires.remove(&id);
@@ -379,6 +388,13 @@ impl World {
             let given = name.and_then(|name| self.traps.given((name, asked.correlation)));
             if let Some((api, when, code)) = given {
                 self.coverage.answered(api, when, code.0);
+                if api != Api::Produce {
+                    self.ledger.answered_otherwise(producer, code.0);
+                }
+            }
+            // Brokers that it does not name are forgotten, and their back-offs with them.
+            if asked.api == 3 {
+                self.clients[c].lost.clear();
             }
             if (asked.api, asked.version) == (3, 9) {
                 self.learn_epochs(c, &frame);
@@ -394,7 +410,7 @@ impl World {
             if given.is_none() {
                 told.iter().filter(|told| told.2 != 0).for_each(|told| self.coverage.told(told.2));
             }
-            self.judge_answer(producer, &asked, &told);
+            self.judge_answer(producer, &asked, &told, true);
         }
         if let Some(wire) = self.wires.get_mut(&id)
             && !wire.read.rest().is_empty()
@@ -406,8 +422,10 @@ impl World {
 
     /// Notes the leader epochs that a process was told, where topics have no ids.
     fn learn_epochs(&mut self, c: usize, frame: &[u8]) {
+        let topics = metadata_9(frame).unwrap_or_default();
+        self.tell(|| format!("client {c} is told {topics:?}"));
         let epochs = &mut self.clients[c].epochs;
-        for Described { code, name, partitions } in metadata_9(frame).unwrap_or_default() {
+        for Described { code, name, partitions } in topics {
             let topic = TOPICS.iter().position(|known| known.as_bytes() == name);
             let Some(topic) = topic.map(|topic| topic as u32) else { continue };
             // It is gone: one that comes is another.
@@ -430,17 +448,44 @@ impl World {
     }
 
     /// Notes what a producer was told of the batches of a request.
-    pub(crate) fn judge_answer(&mut self, producer: u32, asked: &Asked, told: &[frames::Told]) {
+    /// `whole`: of all that it was asked.
+    pub(crate) fn judge_answer(
+        &mut self,
+        producer: u32,
+        asked: &Asked,
+        told: &[frames::Told],
+        whole: bool,
+    ) {
         for part in &asked.parts {
-            let Some(seen) = self.seen(producer, part) else { continue };
             let of = |t: &&frames::Told| t.0 == part.topic && t.1 == part.partition;
-            let ending = match told.iter().find(of).map(|told| told.2) {
+            let code = told.iter().find(of).map(|told| told.2);
+            if let Some((topic, code)) = self.topic_of(part).zip(code) {
+                self.ledger.answered((producer, topic, part.partition), code);
+                // Everything that its producer has fails by it.
+                if frames::is_fatal(code) {
+                    self.ledger.answered_otherwise(producer, code);
+                }
+            }
+            let Some(seen) = self.seen(producer, part) else { continue };
+            // I17: by what it was told, whatever it makes of that.
+            let open = self.ledger.run(seen.first, 1).any(|entry| entry.fate == Fate::Pending);
+            let deaf = self.is_deaf(producer);
+            if whole && open && !deaf && code.is_some_and(frames::is_fatal) {
+                self.book.fatal(producer);
+            }
+            let ending = match code {
                 Some(code) if ErrorCode(code).is_success() || code == 46 => Ending::Written,
                 Some(code) if frames::is_refusal(code, asked.acks) => Ending::Refused,
                 _ => Ending::Unknown,
             };
             self.book.ended(&seen, ending);
         }
+    }
+
+    /// Whether the application of a process does not listen.
+    fn is_deaf(&self, producer: u32) -> bool {
+        let mut clients = self.clients.iter();
+        clients.any(|client| client.producer == producer && client.deaf > self.now)
     }
 
     /// The end of a late request's connection.

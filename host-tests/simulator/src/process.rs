@@ -16,6 +16,7 @@ impl World {
         let (setup, clock) = (client.setup.clone(), client.clock);
         let config = &setup.config;
         let producer = self.ledger.begin(config, setup.style);
+        self.ledger.processes[producer as usize].first_sequence = setup.first_sequence;
         let mut engine = setup.shape.start(setup.config, seed);
         let first = 1 + self.random.below(u32::from(self.setup.nodes)) as u16;
         let node = |at: u16| 1 + (first + at) % u16::from(self.setup.nodes);
@@ -29,7 +30,7 @@ impl World {
             engine.set_client_id("sim");
         }
         if setup.learns_time == 0 {
-            engine.set_wall_clock(now, self.cluster.wall_clock().cast_unsigned());
+            engine.set_wall_clock(now, self.told_time().cast_unsigned());
         } else {
             self.later(setup.learns_time, Due::Time(c as u32));
         }
@@ -47,6 +48,7 @@ impl World {
         client.flushes.clear();
         client.gone.clear();
         client.epochs.clear();
+        client.lost.clear();
     }
 
     /// Notes which tables of a process were full.
@@ -99,7 +101,10 @@ impl World {
         }
         let (now, producer) = (self.time(c), self.clients[c].producer);
         self.clients[c].closing = Some(self.now + span);
-        self.clients[c].engine.close(now, now.after(Duration::from_micros(span)));
+        let deadline = now.after(Duration::from_micros(span));
+        self.clients[c].engine.close(now, deadline);
+        self.clients[c].lost.clear();
+        self.ledger.processes[producer as usize].deadline = Some(deadline.as_micros());
         self.later(span + 1, Due::Shut(c as u32, producer));
         if fault == Fault::CloseCrash {
             self.later(span / 2, Due::Quit(c as u32, producer));

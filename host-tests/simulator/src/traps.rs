@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ottla::message::{Api, ErrorCode};
-use ottla_broker::{Action, Cluster, Connection, Request, Seen, Silence};
+use ottla_broker::{Action, Cluster, Connection, Replication, Request, Seen, Silence};
 
 use crate::coverage::{self, APIS, When};
 use crate::fault::{Fault, Fired};
 use crate::frames;
 
 /// Codes that are met often; the others come one time in four.
-const USUAL: [i16; 16] = [6, 3, 7, 20, 19, 56, 5, 45, 10, 87, 29, 47, 59, 14, 100, 129];
+const USUAL: [i16; 18] = [6, 3, 7, 20, 19, 56, 5, 45, 10, 87, 29, 47, 59, 14, 100, 129, 90, 46];
 
 /// What happens to a request.
 #[derive(Clone, Debug)]
@@ -105,11 +105,13 @@ impl Traps {
             Fault::Swallow => (any, act(Action::Swallow(silence)), 1),
             Fault::HangUp => (any, act(Action::Close), 1),
             Fault::CodeBefore => {
-                (any, act(Action::Refuse(code_of(fault, what))), 1 + (what >> 8) % 4)
+                (any, act(Action::Refuse(code_of(fault, what, false))), 1 + (what >> 8) % 4)
             }
             Fault::CodeAfter => {
                 let api = if what & 0x80 == 0 { produce } else { any };
-                (api, act(Action::AnswerAfter(code_of(fault, what))), 1 + (what >> 8) % 4)
+                let at_once = old.config().replication == Replication::Instant;
+                let code = code_of(fault, what, at_once);
+                (api, act(Action::AnswerAfter(code)), 1 + (what >> 8) % 4)
             }
             Fault::Code => {
                 let (api, when, code) = code_in_turn(what);
@@ -121,9 +123,10 @@ impl Traps {
                 self.inside(|inside| inside.set.push(trap));
                 return true;
             }
-            Fault::LeaveOut => (produce, Snap::LeaveOut, 1),
+            Fault::LeaveOut if what.is_multiple_of(4) => (produce, Snap::LeaveOut, 1),
+            Fault::LeaveOut => (produce, act(Action::LeaveOut), 1),
             Fault::Lie => {
-                let code = code_of(fault, what);
+                let code = code_of(fault, what, false);
                 let before = code.0 == 46 && what & 0x80 == 0;
                 let action = if before { Action::Refuse(code) } else { Action::AnswerAfter(code) };
                 (produce, act(action), 1 + (what >> 8) % 3)
@@ -159,13 +162,13 @@ fn code_in_turn(what: u32) -> (Api, When, ErrorCode) {
     (api, when, ErrorCode(codes[place % codes.len()]))
 }
 
-/// The code that a fault answers.
-fn code_of(fault: Fault, what: u32) -> ErrorCode {
+/// The code that a fault answers. `at_once`: what is appended is committed.
+fn code_of(fault: Fault, what: u32, at_once: bool) -> ErrorCode {
     match fault {
         // 46 says that the batch is in the log.
         Fault::CodeBefore => code(what, |code| code != 46),
         Fault::Lie => code(what, |code| frames::is_refusal(code, -1) || code == 46),
-        _ => code(what, |code| code != 46 && !frames::is_refusal(code, 1)),
+        _ => code(what, |code| (code != 46 || at_once) && !frames::is_refusal(code, 1)),
     }
 }
 

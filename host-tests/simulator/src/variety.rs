@@ -26,6 +26,8 @@ pub(crate) struct ClientSetup {
     pub(crate) named: bool,
     /// How long after its start it learns the time of day.
     pub(crate) learns_time: u64,
+    /// Where its sequences begin, if not at 0: soon they wrap.
+    pub(crate) first_sequence: Option<u32>,
     /// Bytes that a write takes at most.
     pub(crate) socket: usize,
     /// What its records look like.
@@ -63,6 +65,7 @@ pub(crate) fn client(random: &mut Random, faults: &[Fault], horizon: u64) -> Cli
         declares: random.chance(512),
         named: random.chance(256),
         learns_time: random.pick(&[0, 0, 0, 0, 700_000]),
+        first_sequence: random.chance(128).then(|| (1 << 31) - 1 - random.below(40)),
         socket: random.pick(&[65_536, 65_536, 65_536, 2_000, 100]),
         style: Style {
             keys: random.chance(512),

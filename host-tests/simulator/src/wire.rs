@@ -107,6 +107,8 @@ pub(crate) struct Wire {
     pub(crate) link: Option<Link>,
     pub(crate) connected: bool,
     pub(crate) node: i32,
+    /// The broker as the client knows it; none for an address to begin with.
+    pub(crate) broker: (Option<i32>, i32),
     /// How long bytes take, without trouble.
     pub(crate) delay: u64,
     /// The broker's end.
@@ -123,13 +125,20 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(client: usize, producer: u32, link: Link, node: i32, delay: u64) -> Self {
+    pub(crate) fn new(
+        client: usize,
+        producer: u32,
+        link: Link,
+        broker: (Option<i32>, i32),
+        delay: u64,
+    ) -> Self {
         Self {
             client,
             producer,
             link: Some(link),
             connected: false,
-            node,
+            node: broker.1,
+            broker,
             delay,
             connection: None,
             name: None,

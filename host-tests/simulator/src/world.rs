@@ -197,6 +197,8 @@ impl World {
                 flushes: Vec::new(),
                 gone: Vec::new(),
                 cancels: 0,
+                untold: 0,
+                lost: BTreeMap::new(),
                 written: 0,
                 timeouts: 0,
             });
@@ -210,6 +212,11 @@ impl World {
 
     /// Makes a topic.
     pub(crate) fn create(&mut self, topic: usize) {
+        // With fewer nodes it would have fewer replicas, for good.
+        let nodes = self.cluster.live_nodes().count();
+        if nodes < usize::try_from(self.setup.replicas).unwrap_or(1) {
+            return self.later(1_000_000, Due::Create(topic as u32));
+        }
         let partitions = i32::try_from(self.setup.topics[topic]).unwrap_or(1);
         let new = NewTopic::new(TOPICS[topic], partitions, self.setup.replicas);
         if self.cluster.create_topic(&new).is_ok()
@@ -307,11 +314,12 @@ impl World {
             Due::Shut(client, producer) => self.shut(client as usize, producer),
             Due::Quit(client, producer) => self.quit(client as usize, producer),
             Due::Time(client) => {
-                let (now, wall) = (self.time(client as usize), self.cluster.wall_clock());
+                let (now, wall) = (self.time(client as usize), self.told_time());
                 self.clients[client as usize].engine.set_wall_clock(now, wall.cast_unsigned());
             }
             Due::Radio(client) => {
                 let now = self.time(client as usize);
+                self.clients[client as usize].lost.clear();
                 self.clients[client as usize].engine.resume(now);
                 self.pump(client as usize);
             }

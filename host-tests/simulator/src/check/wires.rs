@@ -8,6 +8,9 @@ use crate::promise::Promise;
 /// Batches of a partition that may be without an answer at a time.
 const OPEN_MAX: usize = 5;
 
+/// Further than this from where its sequences begin is nobody in a run.
+const NEAR: i32 = 1 << 20;
+
 /// A partition of a topic, as a producer sees it.
 pub(crate) type Place = (u32, u32, i32);
 
@@ -47,6 +50,8 @@ struct Sent {
 #[derive(Clone, Default, Debug)]
 struct Lane {
     identity: Option<(i64, i16)>,
+    /// Where its sequences begin; those below are counted from there, so that they never wrap.
+    begin: i32,
     next: i32,
     sent: BTreeMap<i32, Sent>,
     /// First records of batches that may be in the log under an older epoch. Their outcome is
@@ -62,8 +67,9 @@ struct Lane {
 pub(crate) struct Book {
     lanes: BTreeMap<Place, Lane>,
     fatal: BTreeSet<u32>,
-    /// Epochs, ids, and batches that were sent again by the switch of R8, that followed others.
-    pub(crate) followed: [u64; 3],
+    /// Epochs, ids, batches that were sent again by the switch of R8, and sequences after the wrap, that
+    /// followed others.
+    pub(crate) followed: [u64; 4],
     broken: Option<(Promise, String)>,
 }
 
@@ -77,9 +83,14 @@ impl Book {
         self.broken.get_or_insert((promise, what));
     }
 
-    /// A producer was told of a fatal answer.
+    /// A producer was answered a fatal code, or says so.
     pub(crate) fn fatal(&mut self, producer: u32) {
         self.fatal.insert(producer);
+    }
+
+    /// I17: whether a producer was answered what it has to tell its application.
+    pub(crate) fn is_fatal(&self, producer: u32) -> bool {
+        self.fatal.contains(&producer)
     }
 
     /// A producer begins to send a Produce request.
@@ -130,9 +141,14 @@ impl Book {
             let deaf = deaf && !resends;
             broken = lane.check_end(seen, deaf, ledger).map(|what| (Promise::I12, what));
             let torn = lane.torn;
+            // Only what was never sent under any identity may begin elsewhere than at 0.
+            let elsewhere = ledger.processes[seen.place.0 as usize].first_sequence;
+            let elsewhere = elsewhere.filter(|_| lane.identity.is_none()).map(u32::cast_signed);
+            let near = |first: &i32| seen.base != 0 && relative(seen.base, *first) < NEAR;
+            let begin = elsewhere.filter(near).unwrap_or(0);
             let identity = Some(seen.identity);
             let given_up = std::mem::take(&mut lane.given_up);
-            *lane = Lane { identity, given_up, torn, ..Lane::default() };
+            *lane = Lane { identity, begin, given_up, torn, ..Lane::default() };
         }
         // Brokers know repetitions by their identity: under another one they would write it twice.
         let again = lane.given_up.contains(&seen.first);
@@ -142,7 +158,12 @@ impl Book {
             self.followed[2] += 1;
             ledger.resend(seen.first, seen.count.cast_unsigned());
         }
-        let what = lane.take(seen).map(|what| (promise, what));
+        if seen.base < lane.begin {
+            self.followed[3] += 1;
+        }
+        let negative = (seen.base < 0).then(|| format!("sequence {}", seen.base));
+        let counted = Seen { base: relative(seen.base, lane.begin), ..*seen };
+        let what = negative.or_else(|| lane.take(&counted)).map(|what| (promise, what));
         if let Some((promise, what)) = broken.or(what) {
             let (producer, topic, partition) = seen.place;
             self.blame(promise, format!("producer {producer}, {topic}/{partition}: {what}"));
@@ -155,7 +176,8 @@ impl Book {
         if lane.identity != Some(seen.identity) {
             return;
         }
-        let Some(sent) = lane.sent.get_mut(&seen.base).filter(|sent| sent.hash == seen.hash) else {
+        let base = relative(seen.base, lane.begin);
+        let Some(sent) = lane.sent.get_mut(&base).filter(|sent| sent.hash == seen.hash) else {
             return;
         };
         sent.open = sent.open.saturating_sub(1);
@@ -165,6 +187,11 @@ impl Book {
             Ending::Unknown => sent.maybe = true,
         }
     }
+}
+
+/// A sequence, counted from another: 2147483647 is followed by 0.
+const fn relative(sequence: i32, begin: i32) -> i32 {
+    sequence.wrapping_sub(begin) & i32::MAX
 }
 
 impl Lane {
@@ -204,7 +231,7 @@ impl Lane {
             return Some(format!("{base} may be written under another epoch, and comes again"));
         }
         let new = Sent { hash, count, first, open: 1, maybe: false, written: false };
-        let end = base.wrapping_add(count) & i32::MAX;
+        let end = base.saturating_add(count);
         match self.sent.get_mut(&base) {
             Some(sent) if sent.hash == hash => sent.open += 1,
             _ => {
@@ -215,7 +242,8 @@ impl Lane {
                     return Some(format!("{base} to {end} has other bytes than {other} had"));
                 }
                 if base > self.next && !std::mem::take(&mut self.torn) {
-                    return Some(format!("sequence {base} where {} is next", self.next));
+                    let Self { next, begin, .. } = self;
+                    return Some(format!("sequence {base} where {next} is next, from {begin} on"));
                 }
                 over.iter().for_each(|base| _ = self.sent.remove(base));
                 self.next = self.next.max(end);
@@ -252,6 +280,28 @@ mod tests {
             book.sent(&seen, false, &mut ledger());
         }
         assert_eq!(first_broken(&mut book), None);
+    }
+
+    #[test]
+    fn sequences_go_on_across_the_wrap() {
+        const LAST: i32 = i32::MAX;
+        let mut trace = ledger();
+        trace.processes[0].first_sequence = Some(LAST.cast_unsigned() - 1);
+        let sent = |batches: &[(i16, i32, i32)]| {
+            let (mut book, mut trace) = (Book::default(), trace.clone());
+            for (epoch, base, count) in batches {
+                let seen = batch(*epoch, *base, *count, 1);
+                book.sent(&seen, false, &mut trace);
+                book.ended(&seen, Ending::Written);
+            }
+            first_broken(&mut book)
+        };
+        assert_eq!(sent(&[(0, LAST - 1, 1), (0, LAST, 3), (0, 2, 1)]), None);
+        assert_eq!(sent(&[(0, LAST - 1, 1), (0, 0, 3)]), Some(Promise::I11), "a gap");
+        assert_eq!(sent(&[(0, LAST - 1, 3), (0, 0, 3)]), Some(Promise::I11), "overlapping");
+        assert_eq!(sent(&[(0, LAST - 1, 3), (0, i32::MIN, 1)]), Some(Promise::I11), "negative");
+        assert_eq!(sent(&[(0, LAST - 1, 3), (1, 0, 1), (1, 1, 1)]), None, "anew after a bump");
+        assert_eq!(sent(&[(0, 0, 3), (1, LAST - 1, 1)]), Some(Promise::I11), "at 0 after a bump");
     }
 
     #[test]
