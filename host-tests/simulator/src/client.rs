@@ -20,7 +20,7 @@ const TURNS_MAX: u32 = 20_000;
 /// Nobody waits with more records than these.
 const OWED_MAX: usize = 5_000;
 /// How long after a producer was closed another begins.
-const SHOP_CLOSED: u64 = 1_000_000;
+const UNTIL_NEXT: u64 = 1_000_000;
 
 /// Something that lasts for a while.
 #[derive(Copy, Clone, Default, Debug)]
@@ -107,7 +107,7 @@ pub(crate) struct Client {
     pub(crate) closed: bool,
     /// By when it has to be closed.
     pub(crate) closing: Option<u64>,
-    /// Nobody has heard anything late by its deafness, or was late by its sleep.
+    /// It did not listen, and has heard nothing since: what it hears first was late by this fault.
     pub(crate) numb: Option<Fault>,
     /// Marks that were set, and the first record after each.
     pub(crate) flushes: Vec<(Flush, u32)>,
@@ -333,7 +333,7 @@ impl World {
                 Event::Fatal(_) => self.met_fatal(c),
                 Event::Closed => {
                     self.clients[c].closed = true;
-                    self.later(SHOP_CLOSED, Due::Reopen(c as u32, producer));
+                    self.later(UNTIL_NEXT, Due::Reopen(c as u32, producer));
                 }
                 Event::HostTooLong(_) => {
                     self.coverage.full_host();

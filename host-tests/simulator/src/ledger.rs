@@ -7,6 +7,7 @@ use ottla::message::ErrorCode;
 use ottla::{Accepted, Acks, Cause, Config, Delivery, Outcome};
 
 use crate::check::bound::Backlog;
+use crate::frames::is_refusal;
 use crate::promise::Promise;
 use crate::sample::Style;
 
@@ -345,7 +346,12 @@ fn is_true(
             (Promise::I7, codes.contains(&code) || process.codes.contains(&code))
         }
         Cause::Disconnected => (Promise::I7, process.retries < i32::MAX as u32),
-        Cause::StateLost => (Promise::I7, [45, 47, 59].iter().any(|code| codes.contains(code))),
+        // R8; or R4, where one was refused, and a later one written.
+        Cause::StateLost => {
+            let lost_place = [45, 47, 59].iter().any(|code| codes.contains(code));
+            let refused = codes.iter().any(|code| is_refusal(*code, -1));
+            (Promise::I7, lost_place || refused && codes.contains(&0))
+        }
         _ => (Promise::I7, false),
     };
     let what = || format!("{cause}, at {now}; its batch was begun at {created}");
@@ -474,6 +480,11 @@ mod tests {
         assert_eq!(told(code, |ledger| ledger.answered_otherwise(0, 29)), None);
         assert_eq!(told(Cause::StateLost, |_| {}), Some(Promise::I7));
         assert_eq!(told(Cause::StateLost, |ledger| ledger.answered((0, 0, 0), 45)), None);
+        let overtaken = |ledger: &mut Ledger| {
+            ledger.answered((0, 0, 0), 19);
+            ledger.answered((0, 0, 0), 0);
+        };
+        assert_eq!(told(Cause::StateLost, overtaken), None);
         assert_eq!(told(Cause::Disconnected, |_| {}), Some(Promise::I7));
         assert_eq!(told(Cause::Disconnected, |ledger| ledger.processes[0].retries = 3), None);
         assert_eq!(told(Cause::Dropped, |_| {}), Some(Promise::I7));
