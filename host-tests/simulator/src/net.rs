@@ -469,8 +469,10 @@ impl World {
             let Some(seen) = self.seen(producer, part) else { continue };
             // I17: by what it was told, whatever it makes of that.
             let open = self.ledger.run(seen.first, 1).any(|entry| entry.fate == Fate::Pending);
-            let deaf = self.is_deaf(producer);
-            if whole && open && !deaf && code.is_some_and(frames::is_fatal) {
+            // An answer about a topic that was made again meanwhile is about no batch (R11).
+            let heard = !self.is_deaf(producer)
+                && !self.touched.partitions.contains(&(seen.place.1, seen.place.2));
+            if whole && open && heard && code.is_some_and(frames::is_fatal) {
                 self.book.fatal(producer);
             }
             let ending = match code {
