@@ -220,7 +220,10 @@ impl World {
     fn check_pace(&mut self, c: usize, broker: (Option<i32>, i32)) {
         let (now, client) = (self.time(c).as_micros(), &self.clients[c]);
         let pause = client.setup.config.reconnect_backoff.as_micros();
+        // An address that was told anew may be called at once.
+        let moved = self.fired.of(Fault::LongHost) > 0;
         if client.setup.shape.slots().is_none()
+            && !moved
             && let Some(lost) = client.lost.get(&broker)
             && let Err(what) = paced(*lost, now, pause)
         {

@@ -151,12 +151,7 @@ impl World {
     /// Whether a record waits for a partition that its client cannot know; notes it, too.
     fn is_excused(&mut self, c: usize, id: u32) -> bool {
         let Entry { topic, partition, .. } = self.ledger.entries[id as usize];
-        let mut excused = self.is_lost_to(c, topic, partition);
-        // Where few brokers have a place, it takes the turns of the others' leaders, too.
-        if self.clients[c].setup.shape.slots().is_some() {
-            let places = self.places().into_iter();
-            excused |= places.map(|(t, p)| (t as u32, p)).any(|(t, p)| self.is_lost_to(c, t, p));
-        }
+        let excused = self.is_lost_to(c, topic, partition);
         if excused {
             self.excused.insert((c, topic, partition));
         }
