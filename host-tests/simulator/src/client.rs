@@ -221,7 +221,7 @@ impl World {
         let (now, client) = (self.time(c).as_micros(), &self.clients[c]);
         let pause = client.setup.config.reconnect_backoff.as_micros();
         // An address that was told anew may be called at once.
-        let moved = self.fired.of(Fault::LongHost) > 0;
+        let moved = self.long_host.amount > 0;
         if client.setup.shape.slots().is_none()
             && !moved
             && let Some(lost) = client.lost.get(&broker)
