@@ -1,12 +1,14 @@
 //! Programs the checks need, and installing those that are missing.
 
 use std::env;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Once;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::command::{read, run};
+use crate::context::Context;
 use crate::cross;
 
 /// A program, or a file at an absolute path, and the Debian package that brings it.
@@ -31,6 +33,15 @@ pub(crate) const QEMU: &[Tool] = &[Tool { program: "qemu-system-arm", package: "
 
 /// The client that the development broker is tested with, beside Java's and Go's.
 pub(crate) const KCAT: &[Tool] = &[Tool { program: "kcat", package: "kcat" }];
+
+/// What building libFuzzer takes.
+pub(crate) const CPLUSPLUS: &[Tool] = &[Tool { program: "c++", package: "g++" }];
+
+/// What reads how much was reached, by the version of LLVM that the compiler has.
+pub(crate) const LLVM: &[(&str, &[Tool])] = &[
+    ("21", &[Tool { program: "llvm-cov-21", package: "llvm-21" }]),
+    ("22", &[Tool { program: "llvm-cov-22", package: "llvm-22" }]),
+];
 
 /// Installs everything the checks need.
 pub(crate) fn everything() -> Result<()> {
@@ -65,6 +76,23 @@ pub(crate) fn require(tools: &[Tool]) -> Result<()> {
         ensure!(is_present(tool.program), "{} did not bring {}", tool.package, tool.program);
     }
     Ok(())
+}
+
+/// The path of a program from cargo's registry that is called as its package; it is installed among
+/// the user's caches if it is not there. Its version is that of the first installation.
+pub(crate) fn cargo_tool(context: &Context, package: &str) -> Result<PathBuf> {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // The same place as that of the programs that the tests against Kafka build.
+    let cache = set("OTTLA_CACHE")
+        .or_else(|| set("XDG_CACHE_HOME").map(|caches| caches.join("ottla")))
+        .or_else(|| set("HOME").map(|home| home.join(".cache").join("ottla")))
+        .context("no place for a cache: set OTTLA_CACHE")?;
+    let root = cache.join("tools");
+    let program = root.join("bin").join(package);
+    if !program.is_file() {
+        run(context.cargo(["install", "--locked", package, "--root"]).arg(&root))?;
+    }
+    Ok(program)
 }
 
 /// Whether a program is on the path, or a file exists.

@@ -1,13 +1,14 @@
 //! The project's chores: `cargo xtask test` runs every check there is, `cargo xtask setup` installs
 //! what the checks need, `cargo xtask rows` lists scenarios without a test, `cargo xtask bench`
-//! compares clients, `cargo xtask simulate` runs clusters under faults, `cargo xtask firmware`
-//! builds and runs images.
+//! compares clients, `cargo xtask simulate` runs clusters under faults, `cargo xtask fuzz` drives the
+//! core with any bytes and calls, `cargo xtask firmware` builds and runs images.
 
 mod bench;
 mod command;
 mod context;
 mod cross;
 mod firmware;
+mod fuzz;
 mod install;
 mod rows;
 mod simulate;
@@ -49,6 +50,8 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Feeds the core with bytes and calls that reach ever more of it
+    Fuzz(fuzz::Fuzz),
     /// Compares what clients cost per record; `--help` after it tells its options
     #[command(disable_help_flag = true)]
     Bench {
@@ -99,6 +102,7 @@ fn main() -> ExitCode {
         Chore::Simulate { arguments } => {
             Context::new(Depth::Normal).and_then(|context| simulate::run(&context, &arguments))
         }
+        Chore::Fuzz(fuzz) => Context::new(Depth::Normal).and_then(|context| fuzz.run(&context)),
         Chore::Firmware { chore } => Context::new(Depth::Normal).and_then(|c| chore.run(&c)),
         Chore::Count => Context::new(Depth::Normal).and_then(|c| steps::instructions::save(&c)),
     };

@@ -7,6 +7,7 @@ use crate::bench;
 use crate::command::run;
 use crate::context::Context;
 use crate::firmware;
+use crate::fuzz;
 
 /// The core's features as users combine them; the workspace has the default ones.
 const CORE_FEATURES: [&[&str]; 3] =
@@ -18,7 +19,7 @@ const TESTED_FEATURES: [&str; 3] =
 
 pub(super) fn format(context: &Context) -> Result<()> {
     run(&mut context.cargo(["fmt", "--all", "--check"]))?;
-    for package in [no_panic::MANIFEST, bench::MANIFEST] {
+    for package in [no_panic::MANIFEST, bench::MANIFEST, fuzz::MANIFEST] {
         run(&mut context.cargo(["fmt", "--manifest-path", package, "--check"]))?;
     }
     for package in firmware::packages(context)? {
