@@ -171,6 +171,58 @@ fn producer(root: &Path) {
         // Large ones until memory is full, and then nobody listens.
         let full = [&[0, 0, 0, 230, 0][..]; 12].concat();
         seeds.add(&[&setup, TOPIC, PUMP, &full, FLUSH, PUMP]);
+        // Writers hold blocks while the link is lost, and while the batch is to be sent again.
+        let held: [&[u8]; 12] = [
+            TOPIC,
+            PUMP,
+            PRODUCE,
+            PRODUCE,
+            FLUSH,
+            &[5, 0, 0x8f],
+            LOST,
+            PUMP,
+            WAKE,
+            PUMP,
+            &[25],
+            PUMP,
+        ];
+        seeds.add(&[&setup, &held.concat()]);
+        // Too large for the broker, again and again; what is left is given up.
+        let parts: [&[u8]; 8] = [
+            TOPIC,
+            PUMP,
+            &[0, 0, 0, 20, 0].repeat(8),
+            FLUSH,
+            &[27, 8, 0, 0, 2, 0, 4].repeat(3),
+            WAKE,
+            &[14, 27, 8, 0, 0, 2, 0, 4, 15].repeat(4),
+            &[11, 9, 14, 18, 0],
+        ];
+        seeds.add(&[&setup, &parts.concat()]);
+        // Two on their way are lost, the first is denied by its sequence, and the other one is there.
+        let denied: [&[u8]; 18] = [
+            TOPIC,
+            PUMP,
+            PRODUCE,
+            FLUSH,
+            PUMP,
+            PRODUCE,
+            FLUSH,
+            WRITE,
+            PRODUCE,
+            FLUSH,
+            WRITE,
+            LOST,
+            SECOND,
+            &[14, 2, 3, 0, 27, 8, 0, 0, 0].repeat(3),
+            &[14, 27, 8, 0, 0, 2, 0, 5],
+            &[14, 27, 8, 0, 0, 2, 0, 5],
+            &[14, 27, 8, 0, 0, 0],
+            PUMP,
+        ];
+        seeds.add(&[&setup, &denied.concat()]);
+        let topics: Vec<u8> = (0..20).flat_map(|number| [1, 130 + number, 131]).collect();
+        seeds.add(&[&setup, &topics, PRODUCE, PUMP]);
         let ends: [&[u8]; 6] = [TOPIC, PUMP, PRODUCE, &[19], &[20], &[18, 6]];
         seeds.add(&[&setup, &ends.concat()]);
     }

@@ -29,6 +29,9 @@ fn check<A: Answers>(input: &mut Unstructured<'_>) -> Result<()> {
         if whole { given.to_vec() } else { theirs::answer(A::API, version, given, Extras::None) };
     let outcome = read_answers::<A>(version, [&bytes[..]]);
     assert_eq!(read_answers::<A>(version, pieces(&bytes, &cuts)), outcome, "cut by {cuts:?}");
+    if let Some(fault) = outcome.fault {
+        assert!(!fault.to_string().is_empty());
+    }
     if !whole && outcome.complete == 1 && outcome.fault.is_none() {
         seen_alike::<A>(version, given, &outcome);
     }

@@ -80,9 +80,13 @@ fn read_records<'a>(
     let (mut count, mut bytes, mut failed) = (0, 0, false);
     for record in records {
         assert!(!failed, "nothing follows a fault");
-        let Ok(record) = record else {
-            failed = true;
-            continue;
+        let record = match record {
+            Ok(record) => record,
+            Err(fault) => {
+                assert!(!fault.to_string().is_empty());
+                failed = true;
+                continue;
+            }
         };
         count += 1;
         bytes += record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);

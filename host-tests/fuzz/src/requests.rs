@@ -4,6 +4,7 @@ use arbitrary::{Result, Unstructured};
 use codec_tests::Requests;
 use codec_tests::theirs::{self, Extras};
 use ottla::message::broker::RequestHeader;
+use ottla::wire::write::Writer;
 
 use crate::apis::{rest, version, with_api};
 use crate::differ;
@@ -52,4 +53,12 @@ fn written_and_read<R: Requests>(request: &R::Request<'_>, version: i16) {
     let mut again = Vec::new();
     R::write_request(&read, version, &mut again);
     assert_eq!(again, own, "{:?} version {version}, written twice", R::API);
+    // Into exactly its room, and into a byte less.
+    let content = R::content(request, version);
+    for (room, fits) in [(content.len(), true), (content.len() - 1, false)] {
+        let mut buffer = vec![0; room];
+        let mut writer = Writer::new(&mut buffer);
+        R::write_content(request, version, &mut writer);
+        assert_eq!(writer.finish(), fits.then_some(&content[..]));
+    }
 }

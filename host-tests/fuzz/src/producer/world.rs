@@ -236,7 +236,12 @@ impl<'a, O: Checked> World<'a, O> {
     }
 
     fn topic(&mut self, name: u8, partitions: u8) {
-        let name = NAMES[usize::from(name) % NAMES.len()];
+        // A few, and more than the smallest table on the heap holds.
+        let many = format!("topic-{name}");
+        let name = match name {
+            0..128 => NAMES[usize::from(name) % NAMES.len()],
+            _ => &many,
+        };
         let made = match partitions {
             0..128 => self.producer.topic(name),
             count => self.producer.declare_topic(name, u32::from(count) % 6),
@@ -286,6 +291,9 @@ impl<'a, O: Checked> World<'a, O> {
         };
         let result = self.producer.produce(now, topic, &record);
         self.note(result);
+        if let Err(refused) = result {
+            self.note(refused.to_string());
+        }
         if let Ok(accepted) = result {
             self.ledger.accept(topic, &accepted, Instant::from_micros(self.latest));
             self.last = Some(accepted);
@@ -499,9 +507,13 @@ impl<'a, O: Checked> World<'a, O> {
             Event::Delivered(delivery) => {
                 self.ledger.deliver(&delivery);
                 let complaints = self.producer.complaints().count();
-                self.note(complaints);
+                self.note((complaints, delivery.outcome.to_string()));
             }
-            Event::LinkEnded(broker, _) | Event::HostTooLong(broker) => self.broker = Some(broker),
+            Event::LinkEnded(broker, reason) => {
+                self.broker = Some(broker);
+                self.note(reason.to_string());
+            }
+            Event::HostTooLong(broker) => self.broker = Some(broker),
             Event::Closed => self.closed += 1,
             _ => {}
         }

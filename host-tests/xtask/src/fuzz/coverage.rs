@@ -202,8 +202,8 @@ fn name(text: &str, line: u64) -> Option<String> {
     let name = head.split_once("fn ")?.1;
     let name = name.split(|c: char| !c.is_alphanumeric() && c != '_').next()?;
     let indent = |line: &str| line.len() - line.trim_start().len();
-    let outer = lines[..at].iter().rev().find(|line| {
-        let text = line.trim_start();
+    let outer = (0..at).rev().find(|place| {
+        let (line, text) = (lines[*place], lines[*place].trim_start());
         indent(line) < indent(head)
             && [
                 "impl",
@@ -218,7 +218,11 @@ fn name(text: &str, line: u64) -> Option<String> {
             .any(|word| text.starts_with(word))
     });
     let Some(outer) = outer else { return Some(name.to_string()) };
-    Some(format!("{}::{name}", owner(outer.trim())))
+    // A head may go on over lines, up to its brace.
+    let lines = lines[outer..at].iter().map(|line| line.trim());
+    let end = lines.clone().position(|line| line.ends_with('{')).unwrap_or(0);
+    let outer: Vec<&str> = lines.take(end + 1).collect();
+    Some(format!("{}::{name}", owner(&outer.join(" "))))
 }
 
 /// `Writer` of `impl Put for Writer<'_> {`, `broker` of `pub mod broker {`.
@@ -246,9 +250,17 @@ mod tests {
         let text = "impl<O: Owner> Producer<O> {\n    pub fn topic(\n        &mut self) {}\n}\n\
                     impl Put for Writer<'_> {\n    fn raw(&mut self) {}\n}\nfn alone() {}\n\
                     pub mod broker {\n    impl<'a> Request<'a> {\n        fn read() {}\n    }\n\
-                    \x20   fn list() {}\n}\n";
-        let names: Vec<_> = [2, 6, 8, 11, 13].map(|line| name(text, line)).into();
-        let expected = ["Producer::topic", "Writer::raw", "alone", "Request::read", "broker::list"];
+                    \x20   fn list() {}\n}\nimpl<\n    const N: usize,\n> Default\n    for Fixed<N>\n\
+                    {\n    fn default() {}\n}\n";
+        let names: Vec<_> = [2, 6, 8, 11, 13, 20].map(|line| name(text, line)).into();
+        let expected = [
+            "Producer::topic",
+            "Writer::raw",
+            "alone",
+            "Request::read",
+            "broker::list",
+            "Fixed::default",
+        ];
         assert_eq!(names, expected.map(|name| Some(name.to_string())));
         assert_eq!((name(text, 1), name(text, 0), name(text, 99)), (None, None, None));
     }
