@@ -171,15 +171,15 @@ fn producer(root: &Path) {
         // Large ones until memory is full, and then nobody listens.
         let full = [&[0, 0, 0, 230, 0][..]; 12].concat();
         seeds.add(&[&setup, TOPIC, PUMP, &full, FLUSH, PUMP]);
+        // The first link is that of the address to begin with, the second the leader's.
         // Writers hold blocks while the link is lost, and while the batch is to be sent again.
-        let held: [&[u8]; 12] = [
-            TOPIC,
-            PUMP,
+        let held: [&[u8]; 11] = [
+            &[TOPIC, PUMP, PRODUCE, FLUSH, PUMP].concat(),
             PRODUCE,
             PRODUCE,
             FLUSH,
-            &[5, 0, 0x8f],
-            LOST,
+            &[5, 1, 0x8f],
+            &[4, 1, 0],
             PUMP,
             WAKE,
             PUMP,
@@ -188,14 +188,13 @@ fn producer(root: &Path) {
         ];
         seeds.add(&[&setup, &held.concat()]);
         // Too large for the broker, again and again; what is left is given up.
-        let parts: [&[u8]; 8] = [
-            TOPIC,
-            PUMP,
+        let parts: [&[u8]; 7] = [
+            &[TOPIC, PUMP, PRODUCE, FLUSH, PUMP].concat(),
             &[0, 0, 0, 20, 0].repeat(8),
             FLUSH,
-            &[27, 8, 0, 0, 2, 0, 4].repeat(3),
+            &[7, 1, 255, 255, 8, 1, 0, 2, 0, 4].repeat(3),
             WAKE,
-            &[14, 27, 8, 0, 0, 2, 0, 4, 15].repeat(4),
+            &[14, 7, 1, 255, 255, 8, 1, 0, 2, 0, 4, 15].repeat(4),
             &[11, 9, 14, 18, 0],
         ];
         seeds.add(&[&setup, &parts.concat()]);
@@ -208,16 +207,16 @@ fn producer(root: &Path) {
             PUMP,
             PRODUCE,
             FLUSH,
-            WRITE,
+            &[7, 1, 255, 255],
             PRODUCE,
             FLUSH,
-            WRITE,
-            LOST,
+            &[7, 1, 255, 255],
+            &[4, 1, 0],
             SECOND,
-            &[14, 2, 3, 0, 27, 8, 0, 0, 0].repeat(3),
-            &[14, 27, 8, 0, 0, 2, 0, 5],
-            &[14, 27, 8, 0, 0, 2, 0, 5],
-            &[14, 27, 8, 0, 0, 0],
+            &[14, 2, 3, 0, 7, 1, 255, 255, 8, 1, 0, 0].repeat(3),
+            &[14, 7, 1, 255, 255, 8, 1, 0, 2, 0, 5],
+            &[14, 7, 1, 255, 255, 8, 1, 0, 2, 0, 5],
+            &[14, 7, 1, 255, 255, 8, 1, 0, 0],
             PUMP,
         ];
         seeds.add(&[&setup, &denied.concat()]);

@@ -35,7 +35,7 @@ const SECONDS_MAX: &str = "-timeout=20";
 const MEMORY_MAX: &str = "-rss_limit_mb=2048";
 
 /// What is kept in the tree, in all.
-const KEPT_FILES: usize = 1_500;
+const KEPT_FILES: usize = 2_000;
 const KEPT_BYTES: u64 = 1 << 20;
 
 /// Fuzzes, or looks at what was found by it.
