@@ -202,4 +202,17 @@ mod tests {
         assert_eq!(FIRST.bumped(), Some(Identity { id: 7, epoch: 1 }));
         assert_eq!(Identity { id: 7, epoch: i16::MAX }.bumped(), None);
     }
+
+    #[test]
+    fn batches_without_an_outcome_are_counted() {
+        let mut sequences = Sequences::default();
+        sequences.adopt(FIRST);
+        let _ = sequences.assign(3);
+        let _ = sequences.assign(3);
+        assert_eq!(sequences.unresolved(), 2);
+        sequences.resolved();
+        assert_eq!(sequences.unresolved(), 1);
+        sequences.withdraw();
+        assert_eq!(sequences.unresolved(), 0);
+    }
 }
