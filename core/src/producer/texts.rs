@@ -53,16 +53,20 @@ impl Machine {
         matching: &mut Matching,
         batch: BatchId,
     ) {
-        let slot = &mut memory.batches[batch];
+        let slot = &memory.batches[batch];
         let code = slot.code;
+        // One that may be in the log and waits for its turn may have to be probed (R8).
+        let needed = slot.has(mark::MAYBE) && memory.partitions[slot.partition].first != batch;
         let last = !code.is_success()
             && !code.is_retriable()
             && code.proves_refusal(false)
             && !slot.has(mark::FINAL | mark::IMPLIED)
+            && !needed
             && slot.rest == 0
             && !slot.is_divisible()
             && !self.is_lost_place(slot);
-        matching.keeping = last && memory.blocks.get_mut(slot.block).is_some();
+        let block = slot.block;
+        matching.keeping = last && memory.blocks.get_mut(block).is_some();
         matching.end = 0;
         matching.whole = false;
     }

@@ -184,6 +184,22 @@ fn regression_r08_a_failure_that_waits_for_its_turn_is_probed_before_the_next_ep
     }
 }
 
+/// A broker's text takes the place of a refused batch's bytes, which would be needed here.
+#[test]
+fn regression_r08_a_probe_has_its_bytes_whatever_the_broker_said_of_them() {
+    let (mut world, _, sent, head) = three_in_doubt(config());
+    world.acknowledge(&head, 1);
+    let again = world.take_all();
+    world.answer(&again[0], &[(19, -1)]);
+    world.answer_with(&again[1], &[(87, -1)], |reply, _| {
+        reply.topics[0].partitions[0].text = Some("too old".into());
+    });
+    world.back_off();
+    let second = world.take();
+    world.answer(&second, &[(45, -1)]);
+    assert_eq!(world.take().only().bytes, sent[2].only().bytes);
+}
+
 #[test]
 fn r08_what_was_refused_goes_out_again_after_the_bump() {
     let (mut world, _, sent) = in_flight(2, config());
