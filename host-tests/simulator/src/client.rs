@@ -305,6 +305,10 @@ impl World {
         }
         self.clients[c].cancels -= 1;
         self.fired.count(Fault::Cancel);
+        if let Some(wire) = self.wires.values_mut().find(|w| w.client == c && w.link == Some(link))
+        {
+            wire.lent = true;
+        }
         if let Err(what) = lent_again(&first, &again) {
             self.blame(Promise::I19, format!("client {c}: {what}"));
         }
@@ -550,8 +554,9 @@ impl World {
         let (client, producer) = (wire.client, wire.producer);
         let open = std::mem::take(&mut wire.open);
         let rest = wire.read.rest().to_vec();
-        let torn = frames::api_of(wire.sent.rest()).is_none_or(|api| api == 0)
+        let cut = frames::api_of(wire.sent.rest()).is_none_or(|api| api == 0)
             && !wire.sent.rest().is_empty();
+        let torn = cut || wire.lent;
         self.clients[client].wires.retain(|other| *other != id);
         if torn {
             self.book.torn(producer);

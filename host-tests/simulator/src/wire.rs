@@ -122,6 +122,8 @@ pub(crate) struct Wire {
     pub(crate) open: VecDeque<Open>,
     /// Some of a frame was written, and not all of it.
     pub(crate) begun: bool,
+    /// Frames were lent that may never have been written: to the client they are sent.
+    pub(crate) lent: bool,
 }
 
 impl Wire {
@@ -148,6 +150,7 @@ impl Wire {
             read: Stream::default(),
             open: VecDeque::new(),
             begun: false,
+            lent: false,
         }
     }
 }

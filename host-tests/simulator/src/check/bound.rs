@@ -54,7 +54,8 @@ pub(crate) fn head(config: &Config, way: &Way) -> u64 {
 /// - n is the number of batches of all partitions, as they may share one link. Where brokers find batches
 ///   too large, each part counts as a batch, and so does the attempt that shows it to be too large: there
 ///   may be as many parts as records.
-/// - 5 is the number of requests in flight: less where the application wants less.
+/// - 5 is the number of requests in flight: less where the application wants less, and 1 where it wants
+///   order without idempotence.
 /// - A broker works on one request of a connection at a time, so what replicas take is not shared by
 ///   those in flight, but counts for each.
 /// - A batch that is halved until it fits is sent three times in all at most: 1 + 1/2 + 1/4 + ..., and
@@ -62,7 +63,8 @@ pub(crate) fn head(config: &Config, way: &Way) -> u64 {
 pub(crate) fn backlog(config: &Config, way: &Way, what: &Backlog, divided: bool) -> u64 {
     let Backlog { batches, records, bytes } = *what;
     let (batches, times) = if divided { (2 * records.max(batches), 3) } else { (batches, 1) };
-    let at_once = u64::from(config.max_in_flight.clamp(1, 5));
+    let alone = config.ordered && !config.idempotence;
+    let at_once = if alone { 1 } else { u64::from(config.max_in_flight.clamp(1, 5)) };
     let bytes = times * (bytes + batches * BATCH_BYTES);
     head(config, way)
         + batches.div_ceil(at_once) * 2 * way.delay
@@ -101,7 +103,9 @@ mod tests {
     #[test]
     fn fewer_in_flight_take_longer() {
         let what = Backlog { batches: 10, records: 10, bytes: 1_000 };
+        let ordered = Config { idempotence: false, ordered: true, ..Config::new() };
         let one = Config { max_in_flight: 1, ..Config::new() };
+        assert_eq!(backlog(&ordered, &WAY, &what, false), backlog(&one, &WAY, &what, false));
         let five = backlog(&Config::new(), &WAY, &what, false);
         assert_eq!(backlog(&one, &WAY, &what, false), five + 8 * 2_000);
     }

@@ -58,8 +58,8 @@ struct Lane {
     /// decided, and told in its turn: they must not be sent again, unless the application prefers
     /// that (R8).
     given_up: BTreeSet<u32>,
-    /// A frame was cut before anybody could see what was in it.
-    torn: bool,
+    /// Batches that were sent and that nobody saw: frames were cut, or lent and never written.
+    torn: usize,
 }
 
 /// Everything that was sent.
@@ -103,7 +103,7 @@ impl Book {
     /// A producer's frame was cut: what was in it is not known.
     pub(crate) fn torn(&mut self, producer: u32) {
         let lanes = self.lanes.iter_mut().filter(|(place, _)| place.0 == producer);
-        lanes.for_each(|(_, lane)| lane.torn = true);
+        lanes.for_each(|(_, lane)| lane.torn = OPEN_MAX);
     }
 
     /// I21: a batch names a producer id if, and only if, its producer is idempotent.
@@ -241,10 +241,11 @@ impl Lane {
                 if let Some((other, _)) = self.overlapping(base, end).find(open) {
                     return Some(format!("{base} to {end} has other bytes than {other} had"));
                 }
-                if base > self.next && !std::mem::take(&mut self.torn) {
+                if base > self.next && self.torn == 0 {
                     let Self { next, begin, .. } = self;
                     return Some(format!("sequence {base} where {next} is next, from {begin} on"));
                 }
+                self.torn = self.torn.saturating_sub(usize::from(base > self.next));
                 over.iter().for_each(|base| _ = self.sent.remove(base));
                 self.next = self.next.max(end);
                 self.sent.insert(base, new);
