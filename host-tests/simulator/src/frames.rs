@@ -53,30 +53,41 @@ pub(crate) fn api_of(frame: &[u8]) -> Option<i16> {
 
 /// A batch of a request.
 #[derive(Clone, Debug)]
-pub(crate) struct Part {
+pub struct Part {
     /// Name or id of its topic.
-    pub(crate) topic: Vec<u8>,
-    pub(crate) partition: i32,
-    pub(crate) identity: (i64, i16),
-    pub(crate) base: i32,
-    pub(crate) count: i32,
-    pub(crate) hash: u64,
-    pub(crate) first: u32,
+    pub topic: Vec<u8>,
+    /// Number of its partition.
+    pub partition: i32,
+    /// Producer id and epoch.
+    pub identity: (i64, i16),
+    /// Sequence of its first record.
+    pub base: i32,
+    /// Number of its records.
+    pub count: i32,
+    /// Hash of all its bytes.
+    pub hash: u64,
+    /// The number that its first record holds.
+    pub first: u32,
 }
 
 /// A request.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
-    pub(crate) api: i16,
-    pub(crate) version: i16,
-    pub(crate) correlation: i32,
-    /// Of Produce.
-    pub(crate) acks: i16,
-    pub(crate) parts: Vec<Part>,
+pub struct Asked {
+    /// Key of its API.
+    pub api: i16,
+    /// Version of its API.
+    pub version: i16,
+    /// Correlation id.
+    pub correlation: i32,
+    /// `acks`, of Produce.
+    pub acks: i16,
+    /// Its batches, of Produce.
+    pub parts: Vec<Part>,
 }
 
 /// Reads a request with its size. `None`: nobody can.
-pub(crate) fn request(frame: &[u8]) -> Option<Asked> {
+#[must_use]
+pub fn request(frame: &[u8]) -> Option<Asked> {
     let (header, body) = RequestHeader::read(frame.get(4..)?).ok()?;
     let RequestHeader { key, version, correlation, .. } = header;
     let mut asked = Asked { api: key, version, correlation, acks: -1, parts: Vec::new() };
@@ -227,10 +238,11 @@ pub(crate) fn metadata_9(frame: &[u8]) -> Option<Vec<Described>> {
 }
 
 /// A code of an answer: topic, partition, code.
-pub(crate) type Told = (Vec<u8>, i32, i16);
+pub type Told = (Vec<u8>, i32, i16);
 
 /// Reads the codes of an answer to Produce, with its size. `None`: nobody can.
-pub(crate) fn produce_answer(frame: &[u8], version: i16) -> Option<Vec<Told>> {
+#[must_use]
+pub fn produce_answer(frame: &[u8], version: i16) -> Option<Vec<Told>> {
     let mut told = Vec::new();
     read_codes(frame, version, &mut told).map(|()| told)
 }
@@ -281,7 +293,8 @@ pub(crate) const fn is_fatal(code: i16) -> bool {
 }
 
 /// Whether a code says that nothing was appended.
-pub(crate) fn is_refusal(code: i16, acks: i16) -> bool {
+#[must_use]
+pub fn is_refusal(code: i16, acks: i16) -> bool {
     REFUSED.contains(&code) || acks == 1 && REFUSED_BY_LEADER.contains(&code)
 }
 

@@ -25,7 +25,7 @@ mod draw;
 mod end;
 mod engine;
 mod fault;
-mod frames;
+pub mod frames;
 mod inject;
 mod ledger;
 mod net;
