@@ -1,7 +1,8 @@
 //! The project's chores: `cargo xtask test` runs every check there is, `cargo xtask setup` installs
 //! what the checks need, `cargo xtask rows` lists scenarios without a test, `cargo xtask bench`
-//! compares clients, `cargo xtask simulate` runs clusters under faults, `cargo xtask fuzz` drives the
-//! core with any bytes and calls, `cargo xtask firmware` builds and runs images.
+//! compares clients, `cargo xtask simulate` runs clusters under faults, `cargo xtask search`
+//! enters every state of small worlds, `cargo xtask fuzz` drives the core with any bytes and calls,
+//! `cargo xtask firmware` builds and runs images.
 
 mod bench;
 mod command;
@@ -11,6 +12,7 @@ mod firmware;
 mod fuzz;
 mod install;
 mod rows;
+mod search;
 mod simulate;
 mod steps;
 
@@ -52,6 +54,12 @@ enum Chore {
     },
     /// Feeds the core with bytes and calls that reach ever more of it
     Fuzz(fuzz::Fuzz),
+    /// Enters every state of small worlds under faults; `--help` after it tells its options
+    #[command(disable_help_flag = true)]
+    Search {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Compares what clients cost per record; `--help` after it tells its options
     #[command(disable_help_flag = true)]
     Bench {
@@ -103,6 +111,9 @@ fn main() -> ExitCode {
             Context::new(Depth::Normal).and_then(|context| simulate::run(&context, &arguments))
         }
         Chore::Fuzz(fuzz) => Context::new(Depth::Normal).and_then(|context| fuzz.run(&context)),
+        Chore::Search { arguments } => {
+            Context::new(Depth::Normal).and_then(|context| search::run(&context, &arguments))
+        }
         Chore::Firmware { chore } => Context::new(Depth::Normal).and_then(|c| chore.run(&c)),
         Chore::Count => Context::new(Depth::Normal).and_then(|c| steps::instructions::save(&c)),
     };

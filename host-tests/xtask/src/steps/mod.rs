@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result};
 use crate::context::Context;
 use crate::firmware;
 use crate::rows;
+use crate::search;
 use crate::simulate;
 
 struct Step {
@@ -81,6 +82,12 @@ const STEPS: &[Step] = &[
         about: "a cluster under faults: every seed keeps what is promised",
         quick: false,
         run: simulate::check,
+    },
+    Step {
+        name: "search",
+        about: "small worlds under faults: every state of them keeps what is promised",
+        quick: false,
+        run: search::check,
     },
     Step {
         name: "kafka",

@@ -1,0 +1,214 @@
+//! What the producer put on the wire, and what it was told of it: R7, R9, I11, I12.
+
+use arrayvec::ArrayVec;
+use ottla_simulator::frames::{Part, is_refusal};
+
+use crate::check::{Checker, Violation};
+use crate::setup::{PARTITIONS, Setup};
+
+/// Batches of a partition that may be without an answer at a time.
+const OPEN_MAX: u32 = 5;
+const ACKS_ALL: i16 = -1;
+
+/// A batch under a sequence, and how its attempts ended.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+struct Sent {
+    base: i32,
+    count: u8,
+    first: u8,
+    hash: u64,
+    /// Attempts on links that live, without an answer.
+    open: u8,
+    /// An attempt ended without a proof that it was refused.
+    maybe: bool,
+    written: bool,
+}
+
+/// A partition.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+struct Lane {
+    identity: Option<(i64, i16)>,
+    /// Where sequences began under this identity; all others are told from there, so that none
+    /// wraps.
+    origin: i32,
+    next: i32,
+    /// Those under this identity, in the order of their sequences.
+    sent: ArrayVec<Sent, 8>,
+    /// Records that may be written under an older identity.
+    doubtful: u8,
+    /// A success under this identity was told, and no error since.
+    proven: bool,
+}
+
+/// All that was sent.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub struct Book {
+    lanes: [Lane; PARTITIONS],
+}
+
+impl Sent {
+    /// The bits of its records.
+    fn records(&self) -> u8 {
+        records(self.first, self.count)
+    }
+
+    const fn overlaps(&self, base: i32, count: i32) -> bool {
+        self.base < base.saturating_add(count) && base < self.base.saturating_add(self.count as i32)
+    }
+
+    const fn is_open(&self) -> bool {
+        self.open > 0 || self.maybe || self.written
+    }
+}
+
+fn records(first: u8, count: u8) -> u8 {
+    (first..first.saturating_add(count))
+        .fold(0, |bits, record| bits | 1_u8.checked_shl(u32::from(record)).unwrap_or(0))
+}
+
+impl Book {
+    /// A book in which the sequences of each partition begin here.
+    #[must_use]
+    pub fn new(first: i32) -> Self {
+        let mut book = Self::default();
+        book.lanes.iter_mut().for_each(|lane| lane.origin = first);
+        book
+    }
+
+    /// A batch was sent. `decided`: bits of the records with an outcome, told or not.
+    ///
+    /// # Errors
+    /// What the producer must not do.
+    pub fn sent(&mut self, part: &Part, decided: u8) -> Result<(), Violation> {
+        let lane = self.lane(part);
+        let Some(lane) = lane else {
+            return Err(Checker::I11.broken(format!("partition {} does not exist", part.partition)));
+        };
+        let count = part.count as u8;
+        let first = part.first as u8;
+        if lane.identity != Some(part.identity) {
+            lane.adopt(part.identity, decided)?;
+        }
+        if part.base < 0 {
+            return Err(Checker::I11.broken(format!("the sequence {}", part.base)));
+        }
+        let base = lane.place(part.base);
+        let bits = records(first, count);
+        if lane.doubtful & bits != 0 {
+            let what = format!(
+                "record {first} may be written under an older epoch, and goes under another"
+            );
+            return Err(Checker::I12.broken(what));
+        }
+        let known = lane.sent.iter().position(|s| (s.base, s.hash) == (base, part.hash));
+        if !lane.proven {
+            let open = lane.sent.iter().any(|s| s.open > 0);
+            // What was refused as too large goes in parts, under sequences of its own.
+            let mut others =
+                lane.sent.iter().filter(|s| s.is_open() || !s.overlaps(base, part.count));
+            let unresolved = others.any(|s| !s.written && s.records() & !decided != 0);
+            if open || known.is_none() && unresolved {
+                let what = format!("sequence {base} goes beside another, and nothing is proven");
+                return Err(Checker::R7.broken(what));
+            }
+        }
+        match known {
+            Some(at) => lane.sent[at].open += 1,
+            None => lane.add(base, part, first, count)?,
+        }
+        let open: u32 = lane.sent.iter().map(|s| u32::from(s.open)).sum();
+        if open > OPEN_MAX {
+            return Err(Checker::I11.broken(format!("{open} attempts without an answer")));
+        }
+        Ok(())
+    }
+
+    /// An attempt was answered; without a code the answer left it out.
+    pub fn answered(&mut self, part: &Part, code: Option<i16>) {
+        let Some(lane) = self.lane(part) else { return };
+        if lane.identity != Some(part.identity) {
+            return;
+        }
+        let written = matches!(code, Some(0 | 46));
+        lane.proven = written;
+        let base = lane.place(part.base);
+        let found = lane.sent.iter_mut().find(|s| (s.base, s.hash) == (base, part.hash));
+        let Some(sent) = found else { return };
+        sent.open = sent.open.saturating_sub(1);
+        sent.written |= written;
+        sent.maybe |= !written && !code.is_some_and(|code| is_refusal(code, ACKS_ALL));
+    }
+
+    /// The link of an attempt ended without an answer.
+    pub fn ended(&mut self, part: &Part) {
+        self.answered(part, None);
+    }
+
+    /// What is in the book, for tests that ask whether anything is.
+    #[must_use]
+    pub fn attempts(&self, setup: &Setup) -> usize {
+        self.lanes.iter().take(usize::from(setup.partitions)).map(|lane| lane.sent.len()).sum()
+    }
+
+    fn lane(&mut self, part: &Part) -> Option<&mut Lane> {
+        self.lanes.get_mut(usize::try_from(part.partition).ok()?)
+    }
+}
+
+impl Lane {
+    /// How far a sequence is from the first.
+    const fn place(&self, sequence: i32) -> i32 {
+        sequence.wrapping_sub(self.origin) & i32::MAX
+    }
+
+    /// R9: a partition takes up an identity.
+    fn adopt(&mut self, identity: (i64, i16), decided: u8) -> Result<(), Violation> {
+        let mut origin = self.origin;
+        if let Some((id, epoch)) = self.identity {
+            origin = 0;
+            if id == identity.0 && identity.1 < epoch {
+                return Err(Checker::I12.broken(format!("epoch {} after {epoch}", identity.1)));
+            }
+            for sent in &self.sent {
+                let base = sent.base;
+                if sent.open > 0 {
+                    let what = format!("{base} of epoch {epoch} is unanswered, and another began");
+                    return Err(Checker::R9.broken(what));
+                }
+                if sent.maybe && !sent.written {
+                    if sent.records() & !decided != 0 {
+                        let what = format!(
+                            "{base} of epoch {epoch} may be written and has no outcome, and another began"
+                        );
+                        return Err(Checker::R9.broken(what));
+                    }
+                    self.doubtful |= sent.records();
+                }
+            }
+        }
+        let doubtful = self.doubtful;
+        *self = Self { identity: Some(identity), origin, doubtful, ..Self::default() };
+        Ok(())
+    }
+
+    /// I11: a batch is sent under its sequence for the first time.
+    fn add(&mut self, base: i32, part: &Part, first: u8, count: u8) -> Result<(), Violation> {
+        let end = base.saturating_add(part.count);
+        let overlaps = |s: &Sent| s.overlaps(base, part.count);
+        if let Some(other) = self.sent.iter().find(|s| overlaps(s) && s.is_open()) {
+            let what = format!("{base} to {end} has other bytes than {} had", other.base);
+            return Err(Checker::I11.broken(what));
+        }
+        if base > self.next {
+            return Err(Checker::I11.broken(format!("sequence {base} where {} is next", self.next)));
+        }
+        // What was refused may be divided, and go in other batches.
+        self.sent.retain(|s| !overlaps(s));
+        self.next = self.next.max(end);
+        let at = self.sent.iter().take_while(|s| s.base < base).count();
+        let sent =
+            Sent { base, count, first, hash: part.hash, open: 1, maybe: false, written: false };
+        self.sent.insert(at, sent);
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! The promises, as checkers over logs, wire bytes and what the application was told.
+
+use std::fmt;
+
+use ottla_simulator::Promise;
+
+use crate::client::Told;
+use crate::fault::Fault;
+use crate::setup::Setup;
+
+/// What is checked.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Checker {
+    /// A promise, by the simulator's name.
+    Promise(Promise),
+    /// R7: a window of one until a success.
+    R7,
+    /// R9: a partition takes up an epoch only when nothing of the one before is open.
+    R9,
+}
+
+impl Checker {
+    /// Written means in the log.
+    pub const I1: Self = Self::Promise(Promise::I1);
+    /// Nothing twice.
+    pub const I2: Self = Self::Promise(Promise::I2);
+    /// In order.
+    pub const I3: Self = Self::Promise(Promise::I3);
+    /// Not written means nowhere.
+    pub const I4: Self = Self::Promise(Promise::I4);
+    /// One outcome.
+    pub const I7: Self = Self::Promise(Promise::I7);
+    /// In time, and no work without a deadline.
+    pub const I8: Self = Self::Promise(Promise::I8);
+    /// No panic, no bad bytes.
+    pub const I10: Self = Self::Promise(Promise::I10);
+    /// The same sequence has the same bytes.
+    pub const I11: Self = Self::Promise(Promise::I11);
+    /// What is given up under an epoch never goes under another.
+    pub const I12: Self = Self::Promise(Promise::I12);
+    /// Fatal stays fatal.
+    pub const I17: Self = Self::Promise(Promise::I17);
+
+    pub(crate) fn broken(self, what: impl Into<String>) -> Violation {
+        Violation { checker: self, what: what.into() }
+    }
+}
+
+impl fmt::Display for Checker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Promise(promise) => f.pad(promise.checker()),
+            Self::R7 => f.pad("R7 window of one until proven"),
+            Self::R9 => f.pad("R9 one epoch at a time"),
+        }
+    }
+}
+
+/// A promise that was broken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// Which.
+    pub checker: Checker,
+    /// What was seen.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is broken: {}", self.checker, self.what)
+    }
+}
+
+/// Whether a promise does not hold after these faults.
+#[must_use]
+pub fn is_suspended(promise: Promise, came: &[Fault]) -> bool {
+    came.iter().any(|fault| fault.simulated().suspends().contains(&promise))
+}
+
+/// I1 to I4: a partition's log, and what was told of its records. `forgotten`: the broker lost what
+/// it knew of the producer, and only I4 holds.
+///
+/// # Errors
+/// What was broken.
+pub fn log(
+    setup: &Setup,
+    partition: u8,
+    log: &[u8],
+    told: &[Told],
+    forgotten: bool,
+) -> Result<(), Violation> {
+    for place in 0..setup.per_partition() {
+        let record = setup.record(partition, place);
+        let is_there = log.contains(&record);
+        match told[usize::from(record)] {
+            Told::NotWritten if is_there => {
+                let what = format!("record {record} was told not written, and is in the log");
+                return Err(Checker::I4.broken(what));
+            }
+            Told::Written(offset) if !forgotten => {
+                let at = usize::try_from(offset).ok();
+                if !is_there || at.is_some_and(|at| log.get(at) != Some(&record)) {
+                    let what = match at {
+                        Some(at) => format!("record {record} was told written at {at}, and is not"),
+                        None => format!("record {record} was told written, and is not"),
+                    };
+                    return Err(Checker::I1.broken(what));
+                }
+            }
+            _ => {}
+        }
+    }
+    if forgotten {
+        return Ok(());
+    }
+    for pair in log.windows(2) {
+        let (first, second) = (pair[0], pair[1]);
+        if log.iter().filter(|record| **record == second).count() > 1 {
+            return Err(Checker::I2.broken(format!("record {second} is in the log twice")));
+        }
+        if second <= first {
+            return Err(Checker::I3.broken(format!("record {second} stands behind {first}")));
+        }
+    }
+    Ok(())
+}

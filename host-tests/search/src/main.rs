@@ -1,0 +1,223 @@
+//! `search`: enters every state of small worlds, tells how many there were, and how a broken promise
+//! is reached in the fewest steps.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+use ottla_search::fault::Fault;
+use ottla_search::identity;
+use ottla_search::search::{Report, search};
+use ottla_search::setup::{RECORDS, Setup};
+use ottla_search::spaces::{SPACES, Space};
+use ottla_search::trace;
+
+#[derive(Parser)]
+#[command(
+    about = "Enters every state of small worlds: the real producer, its links, the cluster, faults",
+    after_help = "Ends with 0 if every promise was kept in every state, with 1 if one was broken, \
+                  with 3 if there were more states than allowed."
+)]
+struct Cli {
+    /// Groups of worlds; without one, those of every full test run
+    worlds: Vec<String>,
+    /// All groups
+    #[arg(long, conflicts_with_all = ["worlds", "faults"])]
+    all: bool,
+    /// Lists the groups and searches none
+    #[arg(long)]
+    list: bool,
+    /// One world with these faults instead of a group
+    #[arg(long, value_delimiter = ',', value_parser = fault, conflicts_with = "worlds")]
+    faults: Option<Vec<Fault>>,
+    /// Partitions of that world
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    partitions: u8,
+    /// Batches of each of its partitions
+    #[arg(long, default_value_t = 3)]
+    batches: u8,
+    /// Records of each of its batches
+    #[arg(long, default_value_t = 1)]
+    records: u8,
+    /// Deadlines that may pass in it while something is on its way
+    #[arg(long, default_value_t = 0)]
+    early: u8,
+    /// Sequence of the first record of each of its partitions
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..))]
+    first: i32,
+    /// Most states of a world
+    #[arg(long, default_value_t = 30_000_000)]
+    limit: usize,
+    /// Threads; as many as there are processors by default
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Fails below so many states per second of a processor
+    #[arg(long, default_value_t = 0)]
+    least: u64,
+    /// Keeps the way to a broken promise in this file
+    #[arg(long)]
+    save: Option<PathBuf>,
+}
+
+/// Some worlds had more states than allowed.
+const INCOMPLETE: u8 = 3;
+
+fn fault(name: &str) -> Result<Fault, String> {
+    let names: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+    Fault::of(name).ok_or_else(|| format!("no such fault; there are {}", names.join(", ")))
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<ExitCode> {
+    if cli.list {
+        for Space { name, about, always, .. } in SPACES {
+            println!("{name:18}{about}{}", if *always { " (in every full test run)" } else { "" });
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    // A panic of the producer is told with the way to it.
+    std::panic::set_hook(Box::new(|_| {}));
+    let began = Instant::now();
+    let mut totals = Totals::default();
+    for (about, setups) in groups(cli)? {
+        println!("{about}");
+        println!(
+            "  {:40} {:>10} {:>11} {:>6} {:>9} {:>8} {:>8}",
+            "faults", "states", "steps", "depth", "producers", "clusters", "seconds"
+        );
+        let reports = every(cli, &setups);
+        for report in &reports {
+            line(report);
+            totals.add(report);
+        }
+        if let Some(report) = reports.iter().find(|report| report.found.is_some()) {
+            return broken(cli, report);
+        }
+    }
+    let choices = identity::every(identity::STEPS)
+        .map_err(|what| anyhow::anyhow!("identity rules: {what}"))?;
+    println!("identity rules: all {choices} runs of {} steps", identity::STEPS);
+    let Totals { states, steps, worlds, incomplete, busy } = totals;
+    let rate = states as f64 / busy.as_secs_f64().max(1e-9);
+    println!(
+        "{worlds} worlds, {states} states, {steps} steps in {:.1} s, {rate:.0} states per second \
+         of a processor",
+        began.elapsed().as_secs_f64()
+    );
+    if incomplete > 0 {
+        println!("{incomplete} worlds are not complete");
+        return Ok(ExitCode::from(INCOMPLETE));
+    }
+    if rate < cli.least as f64 {
+        println!("below {} states per second of a processor", cli.least);
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Default)]
+struct Totals {
+    worlds: usize,
+    states: usize,
+    steps: u64,
+    incomplete: usize,
+    busy: Duration,
+}
+
+impl Totals {
+    fn add(&mut self, report: &Report) {
+        self.worlds += 1;
+        self.states += report.states;
+        self.steps += report.steps;
+        self.incomplete += usize::from(!report.complete);
+        self.busy += report.took;
+    }
+}
+
+/// What is to be searched, with its titles.
+fn groups(cli: &Cli) -> Result<Vec<(String, Vec<Setup>)>> {
+    if let Some(faults) = &cli.faults {
+        let Cli { partitions, batches, records, early, first, .. } = *cli;
+        if usize::from(partitions) * usize::from(batches) * usize::from(records) > RECORDS {
+            bail!("a world has {RECORDS} records at most");
+        }
+        let setup = Setup { records, early, first, ..Setup::new(partitions, batches) }.with(faults);
+        return Ok(vec![(setup.describe(), vec![setup])]);
+    }
+    let mut groups = Vec::new();
+    for name in &cli.worlds {
+        let names: Vec<&str> = SPACES.iter().map(|space| space.name).collect();
+        let names = names.join(", ");
+        let space =
+            Space::of(name).with_context(|| format!("no group {name}; there are {names}"))?;
+        groups.push(space);
+    }
+    if cli.worlds.is_empty() {
+        groups.extend(SPACES.iter().filter(|space| space.always || cli.all));
+    }
+    let title = |space: &&Space| format!("{}: {}", space.name, space.about);
+    Ok(groups.iter().map(|space| (title(space), space.setups())).collect())
+}
+
+/// Searches all of these, the reports in their order. After a violation no other is begun.
+fn every(cli: &Cli, setups: &[Setup]) -> Vec<Report> {
+    let threads =
+        cli.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, |n| n.get()));
+    let next = AtomicUsize::new(0);
+    let over = AtomicBool::new(false);
+    let reports = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(setup) = setups.get(number) else { break };
+                    let report = search(setup, cli.limit);
+                    over.fetch_or(report.found.is_some(), Ordering::Relaxed);
+                    let mut reports = reports.lock().unwrap_or_else(PoisonError::into_inner);
+                    reports.push((number, report));
+                }
+            });
+        }
+    });
+    let mut reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
+    reports.sort_by_key(|(number, _)| *number);
+    reports.into_iter().map(|(_, report)| report).collect()
+}
+
+fn line(report: &Report) {
+    let Report { setup, states, steps, depth, clients, brokers, took, complete, .. } = report;
+    let seconds = took.as_secs_f64();
+    let open = if *complete || report.found.is_some() { "" } else { "  not complete" };
+    println!(
+        "  {:40} {states:>10} {steps:>11} {depth:>6} {clients:>9} {brokers:>8} {seconds:>8.2}{open}",
+        setup.name
+    );
+}
+
+/// Tells of a broken promise, and keeps the way to it.
+fn broken(cli: &Cli, report: &Report) -> Result<ExitCode> {
+    let Some(found) = &report.found else { return Ok(ExitCode::SUCCESS) };
+    let text = trace::tell(&report.setup, found);
+    println!("\n{text}");
+    println!("found after {} states: {}", report.states, found.violation);
+    if let Some(path) = &cli.save {
+        fs::write(path, text).with_context(|| path.display().to_string())?;
+        println!("kept in {}", path.display());
+    }
+    Ok(ExitCode::FAILURE)
+}

@@ -1,0 +1,130 @@
+//! The worlds that are searched, in groups.
+
+use crate::fault::Fault;
+use crate::setup::Setup;
+
+/// A group of worlds.
+#[derive(Copy, Clone, Debug)]
+pub struct Space {
+    /// What the command line calls it.
+    pub name: &'static str,
+    /// What it is.
+    pub about: &'static str,
+    /// Whether it is part of every full test run.
+    pub always: bool,
+    setups: fn() -> Vec<Setup>,
+}
+
+impl Space {
+    /// Its worlds.
+    #[must_use]
+    pub fn setups(&self) -> Vec<Setup> {
+        (self.setups)()
+    }
+
+    /// A group by its name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<&'static Self> {
+        SPACES.iter().find(|space| space.name == name)
+    }
+}
+
+/// All groups.
+pub const SPACES: &[Space] = &[
+    Space {
+        name: "pairs",
+        about: "1 partition, 3 batches, 3 in flight, any two faults",
+        always: true,
+        setups: || each(Setup::new(1, 3), &pairs()),
+    },
+    Space {
+        name: "partitions",
+        about: "2 partitions, 2 batches each, any fault",
+        always: true,
+        setups: || each(Setup::new(2, 2), &singles()),
+    },
+    Space {
+        name: "parts",
+        about: "1 partition, 2 batches of 2 records, which may be too large, and any fault",
+        always: true,
+        setups: || {
+            let with = |fault: &Fault| vec![Fault::ErrorBefore, *fault];
+            let faults: Vec<Vec<Fault>> = Fault::ALL.iter().map(with).collect();
+            each(Setup { records: 2, ..Setup::new(1, 2) }, &faults)
+        },
+    },
+    Space {
+        name: "wrap",
+        about: "1 partition, 3 batches, sequences 2147483646, 2147483647 and 0, any fault",
+        always: true,
+        setups: || each(Setup { first: i32::MAX - 1, ..Setup::new(1, 3) }, &singles()),
+    },
+    Space {
+        name: "slow",
+        about: "1 partition, 3 batches, any fault, and two deadlines that pass early: records expire",
+        always: true,
+        setups: || each(Setup { early: 2, ..Setup::new(1, 3) }, &singles()),
+    },
+    Space {
+        name: "slow-pairs",
+        about: "1 partition, 3 batches, any two faults, and a deadline that passes early",
+        always: false,
+        setups: || each(Setup { early: 1, ..Setup::new(1, 3) }, &pairs()),
+    },
+    Space {
+        name: "partition-pairs",
+        about: "2 partitions, 2 batches each, any two faults",
+        always: false,
+        setups: || each(Setup::new(2, 2), &pairs()),
+    },
+    Space {
+        name: "triples",
+        about: "1 partition, 3 batches, 3 in flight, any three faults",
+        always: false,
+        setups: || each(Setup::new(1, 3), &triples()),
+    },
+    Space {
+        name: "four",
+        about: "1 partition, 4 batches, any two faults",
+        always: false,
+        setups: || each(Setup::new(1, 4), &pairs()),
+    },
+];
+
+fn each(setup: Setup, faults: &[Vec<Fault>]) -> Vec<Setup> {
+    faults.iter().map(|faults| setup.clone().with(faults)).collect()
+}
+
+fn singles() -> Vec<Vec<Fault>> {
+    Fault::ALL.iter().map(|fault| vec![*fault]).collect()
+}
+
+/// Any two, the same one twice included.
+fn pairs() -> Vec<Vec<Fault>> {
+    combinations(&singles())
+}
+
+fn triples() -> Vec<Vec<Fault>> {
+    combinations(&pairs())
+}
+
+/// Each of these with each fault that does not come before its last.
+fn combinations(of: &[Vec<Fault>]) -> Vec<Vec<Fault>> {
+    let mut all = Vec::new();
+    for faults in of {
+        for fault in Fault::ALL.iter().filter(|fault| faults.iter().all(|f| f <= *fault)) {
+            all.push([faults.clone(), vec![*fault]].concat());
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn combinations_are_all_there_are() {
+        assert_eq!((singles().len(), pairs().len(), triples().len()), (8, 36, 120));
+    }
+}
