@@ -1,10 +1,8 @@
-//! The producer's states by number. In every state every input is given to the production machine
-//! once, and what came of it is remembered: two states with the same fingerprint are one, and the
-//! machine that was there first stands for both.
+//! The production machine, with what its adapter and its application do: links are opened and
+//! closed, frames written, records produced, events taken.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hashbrown::HashMap;
 use ottla::identity::Sequence;
 use ottla::producer::{Batch, LinkAction, Producer, Topic};
 use ottla::{Cause, Event, Instant, Link, Outcome, Reason, Record};
@@ -13,9 +11,6 @@ use crate::brokers::TOPIC;
 use crate::fingerprint::{Fingerprint, Fingerprinter, of_producer};
 use crate::frames::{FrameId, Frames};
 use crate::setup::{BLOCK, RECORDS, Setup};
-
-/// Number of a state of the producer.
-pub type ClientId = u32;
 
 /// Links that there are: one to the address to begin with, and one to each node.
 pub const LINKS: usize = 3;
@@ -94,7 +89,7 @@ struct Known {
 
 /// A producer with what its application and its adapter know.
 #[derive(Clone, Debug)]
-struct Client {
+pub(crate) struct Client {
     producer: Producer<Small>,
     now: Instant,
     topic: Topic,
@@ -120,38 +115,13 @@ pub struct Facts {
     pub held: u8,
 }
 
-/// What came of an input in a state.
-#[derive(Debug)]
-pub struct Step {
-    /// The state afterwards.
-    pub client: ClientId,
-    /// What the producer did.
-    pub effects: Box<[Effect]>,
-    /// What no producer may do.
-    pub fault: Option<String>,
-}
-
-/// All states of the producer that a search came by.
-#[derive(Debug)]
-pub struct Clients {
-    setup: Setup,
-    /// A state's machine in a box: it is large, and the list grows.
-    states: Vec<(Box<Client>, Facts)>,
-    numbers: HashMap<Fingerprint, ClientId>,
-    steps: HashMap<(ClientId, Input), Step>,
-    /// Other machines with a state's fingerprint, if they are kept to be compared.
-    twins: Option<Vec<(ClientId, Box<Client>)>>,
-    scratch: Fingerprinter,
-    start: Box<[Effect]>,
-}
-
-impl Clients {
-    /// The producer at the beginning is number 0; it has done [`Clients::start`].
-    pub fn new(setup: &Setup, frames: &mut Frames) -> Self {
+impl Client {
+    /// A producer that knows an address and a topic, and all that it does of itself.
+    pub(crate) fn new(setup: &Setup, frames: &mut Frames) -> (Self, Vec<Effect>) {
         let mut producer = Producer::new(Small::new(), setup.config(), 1);
         assert!(producer.bootstrap("node1", 9_092), "there is room for an address");
         let topic = producer.declare_topic(TOPIC, u32::from(setup.partitions));
-        let mut client = Client {
+        let mut client = Self {
             producer,
             now: Instant::from_micros(1_000_000),
             topic: topic.expect("there is room for a topic"),
@@ -162,121 +132,16 @@ impl Clients {
         };
         let mut effects = Vec::new();
         client.settle(setup, frames, &mut effects).expect("nothing was sent");
-        let mut clients = Self {
-            setup: setup.clone(),
-            states: Vec::new(),
-            numbers: HashMap::new(),
-            steps: HashMap::new(),
-            twins: None,
-            scratch: Fingerprinter::default(),
-            start: effects.into_boxed_slice(),
-        };
-        clients.keep(Box::new(client));
-        clients
+        (client, effects)
     }
 
-    /// What the producer does before anything is given to it.
-    #[must_use]
-    pub fn start(&self) -> &[Effect] {
-        &self.start
+    /// The fingerprint of the producer as it is now.
+    pub(crate) fn fingerprint(&mut self, scratch: &mut Fingerprinter) -> Fingerprint {
+        of_producer(&mut self.producer, self.now, scratch)
     }
 
-    /// How many states there are.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.states.len()
-    }
-
-    /// What is to be known of a state.
-    #[must_use]
-    pub fn facts(&self, client: ClientId) -> &Facts {
-        &self.states[client as usize].1
-    }
-
-    /// Gives a producer an input.
-    pub fn step(&mut self, frames: &mut Frames, client: ClientId, input: Input) -> &Step {
-        if !self.steps.contains_key(&(client, input)) {
-            let step = self.take(frames, client, input);
-            self.steps.insert((client, input), step);
-        }
-        &self.steps[&(client, input)]
-    }
-
-    /// Keeps every machine from here on that has the fingerprint of another, for
-    /// [`Clients::compare`].
-    pub fn keep_twins(&mut self) {
-        self.twins = Some(Vec::new());
-    }
-
-    /// Gives all that was given to the machine of a state also to the others with its fingerprint:
-    /// the same has to come of it. Returns how often it did.
-    ///
-    /// # Errors
-    /// What differs: then something that matters is not in the fingerprint.
-    pub fn compare(&mut self, frames: &mut Frames) -> Result<usize, String> {
-        let twins = self.twins.take().unwrap_or_default();
-        let mut inputs: HashMap<ClientId, Vec<Input>> = HashMap::new();
-        for (id, input) in self.steps.keys() {
-            inputs.entry(*id).or_default().push(*input);
-        }
-        let mut compared = 0;
-        for (id, twin) in twins {
-            let wait = self.facts(id).wait;
-            for input in inputs.get(&id).into_iter().flatten() {
-                let mut client = twin.clone();
-                let mut effects = Vec::new();
-                let fault = client.take(&self.setup, frames, *input, wait, &mut effects);
-                let step = &self.steps[&(id, *input)];
-                let now = client.now;
-                let after = of_producer(&mut client.producer, now, &mut self.scratch);
-                let same = self.numbers.get(&after) == Some(&step.client);
-                if fault != step.fault || *effects != *step.effects || !same && fault.is_none() {
-                    return Err(format!("{input:?} in state {id}: {effects:?}, not {step:?}"));
-                }
-                compared += 1;
-            }
-        }
-        Ok(compared)
-    }
-
-    fn take(&mut self, frames: &mut Frames, id: ClientId, input: Input) -> Step {
-        let before = &self.states[id as usize];
-        let wait = before.1.wait;
-        let mut client = before.0.clone();
-        let mut effects = Vec::new();
-        let mut fault = client.take(&self.setup, frames, input, wait, &mut effects);
-        if fault.is_some() {
-            return Step { client: id, effects: effects.into(), fault };
-        }
-        let late = client.overdue(&self.setup).filter(|_| input == Input::Deadline);
-        let client = self.keep(client);
-        if let Some(record) = late {
-            fault = Some(format!("record {record} has no outcome after delivery.timeout.ms"));
-        } else if input == Input::Deadline && client == id && effects.is_empty() {
-            fault = Some("a deadline passed, nothing came of it, and it is due again".to_string());
-        }
-        Step { client, effects: effects.into(), fault }
-    }
-
-    fn keep(&mut self, mut client: Box<Client>) -> ClientId {
-        let fingerprint = of_producer(&mut client.producer, client.now, &mut self.scratch);
-        if let Some(number) = self.numbers.get(&fingerprint) {
-            if let Some(twins) = &mut self.twins {
-                twins.push((*number, client));
-            }
-            return *number;
-        }
-        let facts = client.facts(&self.setup);
-        let number = self.states.len() as ClientId;
-        self.numbers.insert(fingerprint, number);
-        self.states.push((client, facts));
-        number
-    }
-}
-
-impl Client {
     /// Takes an input, and does all that comes of it. Returns what no producer may do.
-    fn take(
+    pub(crate) fn take(
         &mut self,
         setup: &Setup,
         frames: &mut Frames,
@@ -462,7 +327,7 @@ impl Client {
         Ok(())
     }
 
-    fn facts(&mut self, setup: &Setup) -> Facts {
+    pub(crate) fn facts(&mut self, setup: &Setup) -> Facts {
         let wait = self.producer.poll_timeout();
         let wait = wait.map(|at| at.as_micros().saturating_sub(self.now.as_micros()));
         let mut facts = Facts { wait, decided: 0, untaken: 0, pending: 0, held: 0 };
@@ -489,7 +354,7 @@ impl Client {
     }
 
     /// A record that should have its outcome by now, and has none.
-    fn overdue(&mut self, setup: &Setup) -> Option<u8> {
+    pub(crate) fn overdue(&mut self, setup: &Setup) -> Option<u8> {
         let pending = self.facts(setup).pending;
         let (now, span) = (self.now, setup.config().delivery_timeout);
         (0..RECORDS as u8).find(|record| {

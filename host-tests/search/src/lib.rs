@@ -15,7 +15,7 @@
 //! cluster's logs and what it knows of producers ([`brokers`]). Nothing is drawn at random, as
 //! pauses do not grow ([`setup::Setup::config`]). Each state of the producer is given each input
 //! once, and each state of the cluster each request; worlds are made of the numbers of such states,
-//! so that millions of worlds cost thousands of calls ([`client`]).
+//! so that millions of worlds cost thousands of calls ([`clients`]).
 //!
 //! # What is left out
 //!
@@ -41,6 +41,7 @@ pub mod book;
 pub mod brokers;
 pub mod check;
 pub mod client;
+pub mod clients;
 pub mod engine;
 pub mod fault;
 pub mod fingerprint;

@@ -115,6 +115,8 @@ pub fn search(setup: &Setup, limit: usize) -> Report {
 pub fn compare(setup: &Setup) -> Result<usize, String> {
     let mut engine = Engine::new(setup);
     engine.clients.keep_twins();
+    // Machines that are made again are compared, too.
+    engine.clients.keep_most(100);
     let start = engine.start().map_err(|violation| violation.to_string())?;
     let mut report = Report::of(setup);
     enter(&mut engine, start, usize::MAX, &mut report);

@@ -5,7 +5,8 @@ use arrayvec::ArrayVec;
 
 use crate::book::Book;
 use crate::brokers::BrokerId;
-use crate::client::{ClientId, LINKS, Told};
+use crate::client::{LINKS, Told};
+use crate::clients::ClientId;
 use crate::fault::Budget;
 use crate::frames::FrameId;
 use crate::setup::{PARTITIONS, RECORDS};
