@@ -4,7 +4,7 @@ use arrayvec::ArrayVec;
 use ottla_simulator::frames::{Part, is_refusal};
 
 use crate::check::{Checker, Violation};
-use crate::setup::{PARTITIONS, Setup};
+use crate::setup::PARTITIONS;
 
 /// Batches of a partition that may be without an answer at a time.
 const OPEN_MAX: u32 = 5;
@@ -144,12 +144,6 @@ impl Book {
         self.answered(part, None);
     }
 
-    /// What is in the book, for tests that ask whether anything is.
-    #[must_use]
-    pub fn attempts(&self, setup: &Setup) -> usize {
-        self.lanes.iter().take(usize::from(setup.partitions)).map(|lane| lane.sent.len()).sum()
-    }
-
     fn lane(&mut self, part: &Part) -> Option<&mut Lane> {
         self.lanes.get_mut(usize::try_from(part.partition).ok()?)
     }
@@ -210,5 +204,105 @@ impl Lane {
             Sent { base, count, first, hash: part.hash, open: 1, maybe: false, written: false };
         self.sent.insert(at, sent);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(epoch: i16, base: i32, record: u32, hash: u64) -> Part {
+        Part {
+            topic: b"t".to_vec(),
+            partition: 0,
+            identity: (7, epoch),
+            base,
+            count: 1,
+            hash,
+            first: record,
+        }
+    }
+
+    /// A book in which the first batch was sent and answered this.
+    fn answered(code: Option<i16>) -> (Book, Part) {
+        let mut book = Book::new(0);
+        let first = batch(0, 0, 0, 1);
+        assert_eq!(book.sent(&first, 0), Ok(()));
+        book.answered(&first, code);
+        (book, first)
+    }
+
+    fn broken(result: Result<(), Violation>) -> Option<Checker> {
+        result.err().map(|violation| violation.checker)
+    }
+
+    #[test]
+    fn batches_go_side_by_side_after_a_success_only() {
+        let (mut book, _) = answered(Some(0));
+        let others = [batch(0, 1, 1, 2), batch(0, 2, 2, 3)];
+        assert!(others.iter().all(|part| book.sent(part, 1).is_ok()));
+
+        let mut book = Book::new(0);
+        assert_eq!(book.sent(&batch(0, 0, 0, 1), 0), Ok(()));
+        assert_eq!(broken(book.sent(&others[0], 0)), Some(Checker::R7), "no success yet");
+
+        // After an error even what was refused is in the way until it has its outcome.
+        for code in [Some(2), Some(7), None] {
+            let (mut book, first) = answered(code);
+            assert_eq!(broken(book.clone().sent(&others[0], 0)), Some(Checker::R7));
+            assert_eq!(book.sent(&others[0], 1), Ok(()), "the first is decided");
+            let (mut book, _) = answered(code);
+            assert_eq!(book.sent(&first, 0), Ok(()), "the same again");
+        }
+    }
+
+    #[test]
+    fn the_same_sequence_has_the_same_bytes_unless_all_of_it_was_refused() {
+        let other = batch(0, 0, 0, 9);
+        assert_eq!(answered(Some(2)).0.sent(&other, 0), Ok(()));
+        for code in [Some(0), Some(6), Some(7), None] {
+            assert_eq!(broken(answered(code).0.sent(&other, 1)), Some(Checker::I11), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn sequences_have_no_gap_and_wrap() {
+        let (mut book, _) = answered(Some(0));
+        assert_eq!(broken(book.sent(&batch(0, 2, 2, 3), 1)), Some(Checker::I11));
+        assert_eq!(broken(book.sent(&batch(0, -1, 2, 3), 1)), Some(Checker::I11));
+
+        let mut book = Book::new(i32::MAX);
+        let last = batch(0, i32::MAX, 0, 1);
+        assert_eq!(book.sent(&last, 0), Ok(()));
+        book.answered(&last, Some(0));
+        assert_eq!(broken(book.clone().sent(&batch(0, 1, 1, 2), 1)), Some(Checker::I11));
+        assert_eq!(book.sent(&batch(0, 0, 1, 2), 1), Ok(()));
+    }
+
+    #[test]
+    fn a_sixth_batch_is_found() {
+        let (mut book, _) = answered(Some(0));
+        for number in 1..=5 {
+            assert_eq!(book.sent(&batch(0, number, 1, 1 + number as u64), 1), Ok(()));
+        }
+        assert_eq!(broken(book.sent(&batch(0, 6, 1, 8), 1)), Some(Checker::I11));
+    }
+
+    #[test]
+    fn r09_an_epoch_begins_when_nothing_of_the_one_before_is_open() {
+        let next = batch(1, 0, 1, 2);
+        assert_eq!(answered(Some(0)).0.sent(&next, 1), Ok(()));
+        assert_eq!(answered(Some(45)).0.sent(&next, 1), Ok(()));
+        let mut open = Book::new(0);
+        assert_eq!(open.sent(&batch(0, 0, 0, 1), 0), Ok(()));
+        assert_eq!(broken(open.sent(&next, 1)), Some(Checker::R9), "it is unanswered");
+
+        let (mut book, _) = answered(Some(7));
+        assert_eq!(broken(book.clone().sent(&next, 0)), Some(Checker::R9), "no outcome");
+        assert_eq!(book.sent(&next, 1), Ok(()), "reported unknown");
+        book.answered(&next, Some(0));
+        let again = batch(1, 1, 0, 1);
+        assert_eq!(broken(book.clone().sent(&again, 1)), Some(Checker::I12), "written twice?");
+        assert_eq!(broken(book.sent(&batch(0, 1, 2, 5), 1)), Some(Checker::I12), "epoch back");
     }
 }

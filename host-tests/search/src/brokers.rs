@@ -118,6 +118,13 @@ impl Brokers {
         &self.states[broker as usize].logs[usize::from(partition)]
     }
 
+    /// The node that leads a partition.
+    #[must_use]
+    pub fn leader(&self, broker: BrokerId, partition: u8) -> i32 {
+        let cluster = &self.states[broker as usize].cluster;
+        cluster.leader(TOPIC, i32::from(partition)).unwrap_or(0)
+    }
+
     /// Whether a log holds something that nobody sent.
     #[must_use]
     pub fn is_damaged(&self, broker: BrokerId) -> bool {

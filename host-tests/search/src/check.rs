@@ -124,3 +124,49 @@ pub fn log(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Told = Told::Nothing;
+
+    /// What is broken where three records were told this, and this is in the log.
+    fn broken(entries: &[u8], told: [Told; 3], forgotten: bool) -> Option<Checker> {
+        let result = log(&Setup::new(1, 3), 0, entries, &told, forgotten);
+        result.err().map(|violation| violation.checker)
+    }
+
+    #[test]
+    fn what_was_told_is_looked_up_in_the_log() {
+        let told = [Told::Written(0), Told::Unknown, Told::Written(1)];
+        assert_eq!(broken(&[0, 2], told, false), None);
+        assert_eq!(broken(&[0, 1, 2], told, false), Some(Checker::I1), "it stands elsewhere");
+        assert_eq!(broken(&[0], told, false), Some(Checker::I1), "it is not there");
+        let told = [Told::Written(-1), Told::Nothing, Told::NotWritten];
+        assert_eq!(broken(&[0, 1], told, false), None);
+        assert_eq!(broken(&[1], told, false), Some(Checker::I1));
+        assert_eq!(broken(&[0, 2], told, false), Some(Checker::I4));
+    }
+
+    #[test]
+    fn repeats_and_disorder_are_found_before_anything_is_told() {
+        let told = [NOTHING; 3];
+        assert_eq!(broken(&[0, 1, 2], told, false), None);
+        assert_eq!(broken(&[0, 1, 0], told, false), Some(Checker::I2));
+        assert_eq!(broken(&[1, 0], told, false), Some(Checker::I3));
+    }
+
+    #[test]
+    fn an_expiry_suspends_all_but_what_was_not_written() {
+        let told = [Told::Written(1), NOTHING, Told::NotWritten];
+        assert_eq!(broken(&[1, 1, 0, 0], told, true), None);
+        assert_eq!(broken(&[2], told, true), Some(Checker::I4));
+        for fault in Fault::ALL {
+            for promise in [Promise::I1, Promise::I2, Promise::I3, Promise::I4] {
+                let expected = fault == Fault::Expiry && promise != Promise::I4;
+                assert_eq!(is_suspended(promise, &[fault]), expected, "{fault} {promise}");
+            }
+        }
+    }
+}

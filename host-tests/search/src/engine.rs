@@ -1,6 +1,7 @@
 //! What can happen next in a world, and what comes of it.
 
 use arrayvec::ArrayVec;
+use ottla_simulator::Promise;
 
 use crate::action::Action;
 use crate::book::Book;
@@ -252,7 +253,7 @@ impl Engine {
                     return Ok(false);
                 };
                 world.broker = after;
-                world.forgotten = true;
+                world.forgotten |= check::is_suspended(Promise::I1, &[Fault::Expiry]);
             }
             Action::MoveLeader(partition) => {
                 world.budget.spend(Fault::LeaderMove);

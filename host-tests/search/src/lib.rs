@@ -6,7 +6,8 @@
 //! state everything is done that can be done ([`action`], [`engine`]): a request is read, an answer
 //! comes, the next deadline passes, a link is made, the application produces or takes its events, a
 //! request of a link that has ended arrives after all; and every [`fault`] that may still come, comes.
-//! Breadth first, so the way to a broken promise is a shortest one ([`search`], [`trace`]).
+//! Breadth first, so the way to a broken promise is a shortest one ([`search`], [`trace`],
+//! [`script`]).
 //!
 //! # Why it is complete
 //!
@@ -47,6 +48,7 @@ pub mod fault;
 pub mod fingerprint;
 pub mod frames;
 pub mod identity;
+pub mod script;
 pub mod search;
 pub mod setup;
 pub mod spaces;

@@ -1,6 +1,7 @@
 //! `search`: enters every state of small worlds, tells how many there were, and how a broken promise
 //! is reached in the fewest steps.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use ottla_search::fault::Fault;
 use ottla_search::identity;
+use ottla_search::script::script;
 use ottla_search::search::{Report, search};
 use ottla_search::setup::{RECORDS, Setup};
 use ottla_search::spaces::{SPACES, Space};
@@ -59,7 +61,7 @@ struct Cli {
     /// Fails below so many states per second of a processor
     #[arg(long, default_value_t = 0)]
     least: u64,
-    /// Keeps the way to a broken promise in this file
+    /// Keeps the way to a broken promise in this file, as a scenario script
     #[arg(long)]
     save: Option<PathBuf>,
 }
@@ -100,10 +102,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
             "faults", "states", "steps", "depth", "producers", "clusters", "seconds"
         );
         let reports = every(cli, &setups);
-        for report in &reports {
-            line(report);
-            totals.add(report);
-        }
+        reports.iter().for_each(|report| totals.add(report));
         if let Some(report) = reports.iter().find(|report| report.found.is_some()) {
             return broken(cli, report);
         }
@@ -173,13 +172,14 @@ fn groups(cli: &Cli) -> Result<Vec<(String, Vec<Setup>)>> {
     Ok(groups.iter().map(|space| (title(space), space.setups())).collect())
 }
 
-/// Searches all of these, the reports in their order. After a violation no other is begun.
+/// Searches all of these, and tells of each when those before it are told. After a violation no
+/// other is begun.
 fn every(cli: &Cli, setups: &[Setup]) -> Vec<Report> {
     let threads =
         cli.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, |n| n.get()));
     let next = AtomicUsize::new(0);
     let over = AtomicBool::new(false);
-    let reports = Mutex::new(Vec::new());
+    let reports = Mutex::new((0, BTreeMap::new()));
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -189,14 +189,18 @@ fn every(cli: &Cli, setups: &[Setup]) -> Vec<Report> {
                     let report = search(setup, cli.limit);
                     over.fetch_or(report.found.is_some(), Ordering::Relaxed);
                     let mut reports = reports.lock().unwrap_or_else(PoisonError::into_inner);
-                    reports.push((number, report));
+                    let (told, reports) = &mut *reports;
+                    reports.insert(number, report);
+                    while let Some(report) = reports.get(told) {
+                        line(report);
+                        *told += 1;
+                    }
                 }
             });
         }
     });
-    let mut reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
-    reports.sort_by_key(|(number, _)| *number);
-    reports.into_iter().map(|(_, report)| report).collect()
+    let (_, reports) = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
+    reports.into_values().collect()
 }
 
 fn line(report: &Report) {
@@ -216,6 +220,7 @@ fn broken(cli: &Cli, report: &Report) -> Result<ExitCode> {
     println!("\n{text}");
     println!("found after {} states: {}", report.states, found.violation);
     if let Some(path) = &cli.save {
+        let text = script(&report.setup, found);
         fs::write(path, text).with_context(|| path.display().to_string())?;
         println!("kept in {}", path.display());
     }
