@@ -8,6 +8,8 @@ pub enum Action {
     Produce(u8),
     /// The application takes the events there are.
     TakeEvents,
+    /// The application closes the producer.
+    Close,
     /// A link is connected.
     Connected(u8),
     /// The broker reads the next request of a link.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ottla::identity::Sequence;
 use ottla::producer::{Batch, LinkAction, Producer, Topic};
-use ottla::{Cause, Event, Instant, Link, Outcome, Reason, Record};
+use ottla::{Cause, Duration, Event, Instant, Link, Outcome, Reason, Record};
 
 use crate::brokers::TOPIC;
 use crate::fingerprint::{Fingerprint, Fingerprinter, of_producer};
@@ -30,6 +30,9 @@ pub const fn value(record: u8) -> [u8; 8] {
     [b'o', b't', b't', b'l', 0, 0, 0, record]
 }
 
+/// What a producer is given to come to its end.
+const CLOSE: Duration = Duration::from_millis(500);
+
 /// All records have the same time, so that bytes do not depend on when a record came.
 const TIMESTAMP: i64 = 1_700_000_000_000;
 
@@ -48,6 +51,8 @@ pub enum Input {
     Produce(u8),
     /// The application takes all events.
     TakeEvents,
+    /// The application closes the producer.
+    Close,
 }
 
 /// What the application is told of a record.
@@ -98,6 +103,8 @@ pub(crate) struct Client {
     records: [Option<(Batch, u64, Instant)>; RECORDS],
     taken: [bool; RECORDS],
     produced: [u8; 2],
+    /// When a close has to be over.
+    closes: Option<Instant>,
 }
 
 /// What a world has to know of a producer's state.
@@ -129,6 +136,7 @@ impl Client {
             records: [None; RECORDS],
             taken: [false; RECORDS],
             produced: [0; 2],
+            closes: None,
         };
         let mut effects = Vec::new();
         client.settle(setup, frames, &mut effects).expect("nothing was sent");
@@ -197,6 +205,11 @@ impl Client {
             }
             Input::Produce(partition) => self.produce(setup, partition)?,
             Input::TakeEvents => self.take_events(setup, effects),
+            Input::Close => {
+                let end = now.after(CLOSE);
+                self.closes = Some(end);
+                self.producer.close(now, end);
+            }
         }
         Ok(())
     }
@@ -357,10 +370,11 @@ impl Client {
     pub(crate) fn overdue(&mut self, setup: &Setup) -> Option<u8> {
         let pending = self.facts(setup).pending;
         let (now, span) = (self.now, setup.config().delivery_timeout);
+        let closed = self.closes.is_some_and(|end| end < now);
         (0..RECORDS as u8).find(|record| {
             let at = self.records[usize::from(*record)].map(|(_, _, at)| at);
             // At that very instant its deadline may still be due.
-            pending & 1 << record != 0 && at.is_some_and(|at| at.after(span) < now)
+            pending & 1 << record != 0 && at.is_some_and(|at| closed || at.after(span) < now)
         })
     }
 }

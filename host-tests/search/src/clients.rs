@@ -117,7 +117,7 @@ impl Clients {
         let late = client.overdue(&self.setup).filter(|_| input == Input::Deadline);
         let client = self.enter(client, Some((id, input)));
         if let Some(record) = late {
-            fault = Some(format!("record {record} has no outcome after delivery.timeout.ms"));
+            fault = Some(format!("record {record} has no outcome when its time is over"));
         } else if input == Input::Deadline && client == id && effects.is_empty() {
             fault = Some("a deadline passed, nothing came of it, and it is due again".to_string());
         }
@@ -178,9 +178,10 @@ impl Clients {
     }
 
     /// Keeps every machine from here on that has the fingerprint of another, for
-    /// [`Clients::compare`].
-    pub fn keep_twins(&mut self) {
+    /// [`Clients::compare`]. `timeless`: fingerprints leave out what is due when.
+    pub fn keep_twins(&mut self, timeless: bool) {
         self.twins = Some(Vec::new());
+        self.scratch.timeless = timeless;
     }
 
     /// Gives all that was given to the machine of a state also to the others with its fingerprint:

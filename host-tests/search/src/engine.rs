@@ -58,6 +58,7 @@ impl Engine {
             early: self.setup.early,
             forgotten: false,
             fatal: false,
+            closed: false,
         };
         let effects = self.clients.start().to_vec();
         self.take(&mut world, &effects)?;
@@ -70,9 +71,13 @@ impl Engine {
         self.frames.is_produce(frame)
     }
 
-    /// Whether every record was produced, and told.
+    /// Whether every record was produced, if the producer was not closed before, and told.
     #[must_use]
     pub fn is_over(&self, world: &World) -> bool {
+        let facts = self.clients.facts(world.client);
+        if world.closed {
+            return facts.pending | facts.held | facts.untaken == 0;
+        }
         let count = self.setup.partitions * self.setup.per_partition();
         world.told.iter().take(usize::from(count)).all(|told| *told != Told::Nothing)
     }
@@ -117,9 +122,15 @@ impl Engine {
             actions.push(Action::Deadline);
         }
         for partition in 0..setup.partitions {
-            if world.produced[usize::from(partition)] < setup.batches && !world.fatal {
+            if world.produced[usize::from(partition)] < setup.batches
+                && !world.fatal
+                && !world.closed
+            {
                 actions.push(Action::Produce(partition));
             }
+        }
+        if setup.closes && !world.closed {
+            actions.push(Action::Close);
         }
         for place in 0..world.late.len() {
             actions.push(Action::Late(place as u8));
@@ -191,6 +202,10 @@ impl Engine {
                 self.input(world, Input::Produce(partition))?;
             }
             Action::TakeEvents => self.input(world, Input::TakeEvents)?,
+            Action::Close => {
+                world.closed = true;
+                self.input(world, Input::Close)?;
+            }
             Action::Connected(slot) => {
                 if let Some(line) = line(world, slot) {
                     line.open = true;

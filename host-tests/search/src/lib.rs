@@ -16,7 +16,9 @@
 //! cluster's logs and what it knows of producers ([`brokers`]). Nothing is drawn at random, as
 //! pauses do not grow ([`setup::Setup::config`]). Each state of the producer is given each input
 //! once, and each state of the cluster each request; worlds are made of the numbers of such states,
-//! so that millions of worlds cost thousands of calls ([`clients`]).
+//! so that millions of worlds cost thousands of calls ([`clients`]). That nothing is missing in the
+//! producer's fingerprint is tested by giving machines that have one in common the same inputs
+//! ([`search::compare`]).
 //!
 //! # What is left out
 //!

@@ -9,12 +9,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Parser;
 use ottla_search::fault::Fault;
 use ottla_search::identity;
 use ottla_search::script::script;
-use ottla_search::search::{Report, search};
+use ottla_search::search::{self, Report, search};
 use ottla_search::setup::{RECORDS, Setup};
 use ottla_search::spaces::{SPACES, Space};
 use ottla_search::trace;
@@ -61,6 +61,10 @@ struct Cli {
     /// Fails below so many states per second of a processor
     #[arg(long, default_value_t = 0)]
     least: u64,
+    /// Gives all machines that have a fingerprint in common the same inputs, instead of one of them,
+    /// and fails if something else comes of it; for small worlds, as all machines are kept
+    #[arg(long)]
+    compare: bool,
     /// Keeps the way to a broken promise in this file, as a scenario script
     #[arg(long)]
     save: Option<PathBuf>,
@@ -97,6 +101,10 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let mut totals = Totals::default();
     for (about, setups) in groups(cli)? {
         println!("{about}");
+        if cli.compare {
+            compare(&setups)?;
+            continue;
+        }
         println!(
             "  {:40} {:>10} {:>11} {:>6} {:>9} {:>8} {:>8}",
             "faults", "states", "steps", "depth", "producers", "clusters", "seconds"
@@ -107,8 +115,8 @@ fn run(cli: &Cli) -> Result<ExitCode> {
             return broken(cli, report);
         }
     }
-    let choices = identity::every(identity::STEPS)
-        .map_err(|what| anyhow::anyhow!("identity rules: {what}"))?;
+    let choices =
+        identity::every(identity::STEPS).map_err(|what| anyhow!("identity rules: {what}"))?;
     println!("identity rules: all {choices} runs of {} steps", identity::STEPS);
     let Totals { states, steps, worlds, incomplete, busy } = totals;
     let rate = states as f64 / busy.as_secs_f64().max(1e-9);
@@ -145,6 +153,16 @@ impl Totals {
         self.incomplete += usize::from(!report.complete);
         self.busy += report.took;
     }
+}
+
+/// Compares the machines of each world that have a fingerprint in common.
+fn compare(setups: &[Setup]) -> Result<()> {
+    for setup in setups {
+        let compared = search::compare(setup, false);
+        let compared = compared.map_err(|what| anyhow!("{}: {what}", setup.describe()))?;
+        println!("  {:40} {compared:>10} inputs, the same came of each", setup.name);
+    }
+    Ok(())
 }
 
 /// What is to be searched, with its titles.

@@ -130,6 +130,7 @@ impl Events {
                     self.push(format!("until told {}", names.join(" ")));
                 }
             }
+            Action::Close => self.push("close 500ms"),
             Action::Deliver(slot) => self.reads(before, slot, node(slot)),
             Action::ErrorBefore(slot, code) => {
                 let rule = format!("next Produce to node {}: refuse {code}", node(slot));

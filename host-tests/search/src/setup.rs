@@ -39,6 +39,8 @@ pub struct Setup {
     pub first: i32,
     /// The application may leave events where they are; otherwise it takes them at once.
     pub deaf: bool,
+    /// The application may close the producer, once, giving it half a second.
+    pub closes: bool,
     /// What the broker does wrong.
     pub lie: Option<Lie>,
 }
@@ -56,6 +58,7 @@ impl Setup {
             early: 0,
             first: 0,
             deaf: true,
+            closes: false,
             lie: None,
         }
     }
@@ -80,7 +83,8 @@ impl Setup {
         format!(
             "partitions {partitions}, batches of each {batches}, records of each {records}, \
              faults {names}, early deadlines {early}, \
-             first sequence {first}"
+             first sequence {first}{}",
+            if self.closes { ", closed at any time" } else { "" }
         )
     }
 

@@ -60,6 +60,12 @@ pub const SPACES: &[Space] = &[
         setups: || each(Setup { first: i32::MAX - 1, ..Setup::new(1, 3) }, &singles()),
     },
     Space {
+        name: "close",
+        about: "1 partition, 3 batches, any fault, closed at any time",
+        always: true,
+        setups: || each(Setup { closes: true, ..Setup::new(1, 3) }, &singles()),
+    },
+    Space {
         name: "slow",
         about: "1 partition, 3 batches, any fault, and two deadlines that pass early: records expire",
         always: true,

@@ -83,6 +83,7 @@ impl Engine {
                 format!("the application produces to partition {partition}")
             }
             Action::TakeEvents => "the application takes its events".to_string(),
+            Action::Close => "the application closes the producer, within 500 ms".to_string(),
             Action::Connected(slot) => format!("link {slot} to node {} is connected", node(slot)),
             Action::Deliver(slot) => {
                 format!("node {} reads from link {slot}: {}", node(slot), next(slot))

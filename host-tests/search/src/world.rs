@@ -97,6 +97,8 @@ pub struct World {
     pub forgotten: bool,
     /// A fatal answer was told.
     pub fatal: bool,
+    /// The application has closed the producer.
+    pub closed: bool,
 }
 
 impl World {

@@ -124,7 +124,14 @@ fn states_that_differ_in_meaning_give_two_fingerprints() {
 fn machines_with_the_same_fingerprint_go_on_alike() {
     for fault in [Fault::LostReply, Fault::ErrorAfter, Fault::LeaderMove] {
         let setup = Setup { early: 1, ..Setup::new(1, 2) }.with(&[fault]);
-        let compared = ottla_search::search::compare(&setup).unwrap();
+        let compared = ottla_search::search::compare(&setup, false).unwrap();
         assert!(compared > 1_000, "{compared} only");
     }
+}
+
+#[test]
+fn a_fingerprint_that_leaves_something_out_is_found() {
+    let setup = Setup { early: 1, ..Setup::new(1, 1) }.with(&[Fault::ErrorAfter]);
+    assert!(ottla_search::search::compare(&setup, false).is_ok());
+    assert!(ottla_search::search::compare(&setup, true).is_err(), "deadlines are left out");
 }
