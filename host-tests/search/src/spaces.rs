@@ -74,13 +74,13 @@ pub const SPACES: &[Space] = &[
     Space {
         name: "slow-pairs",
         about: "1 partition, 3 batches, any two faults, and a deadline that passes early",
-        always: false,
+        always: true,
         setups: || each(Setup { early: 1, ..Setup::new(1, 3) }, &pairs()),
     },
     Space {
         name: "partition-pairs",
         about: "2 partitions, 2 batches each, any two faults",
-        always: false,
+        always: true,
         setups: || each(Setup::new(2, 2), &pairs()),
     },
     Space {
