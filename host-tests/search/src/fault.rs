@@ -111,7 +111,8 @@ impl Budget {
 /// client has to take them: to be retried and a proof; to be retried, with fresh metadata, and no
 /// proof; final and a proof.
 pub const BEFORE: [i16; 3] = [2, 6, 87];
-/// As that, after the append: to be retried; to be retried with fresh metadata; final.
-pub const AFTER: [i16; 3] = [7, 6, -1];
+/// As that, after the append: to be retried; to be retried with fresh metadata; final; that it was in
+/// the log before, as old brokers say of what they don't remember.
+pub const AFTER: [i16; 4] = [7, 6, -1, 46];
 /// Given before the append, too: a batch of several records is then sent in parts.
 pub const TOO_LARGE: i16 = 10;
