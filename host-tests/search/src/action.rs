@@ -30,6 +30,8 @@ pub enum Action {
     ErrorBefore(u8, i16),
     /// The next request of a link is carried out, and answered this code.
     ErrorAfter(u8, i16),
+    /// The next request of a link is carried out, and its answer leaves every partition out.
+    LeaveOut(u8),
     /// The brokers restart, and know the newest batch of each producer.
     Reload,
     /// A partition forgets its producers.

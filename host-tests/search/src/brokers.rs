@@ -4,7 +4,8 @@
 use std::hash::Hash;
 
 use hashbrown::HashMap;
-use ottla::message::ErrorCode;
+use ottla::message::broker::answer as answer_frame;
+use ottla::message::{Api, ErrorCode, produce};
 use ottla::record::reader::ReadRecord;
 use ottla_broker::{Action, Closed, Cluster, Config, NewTopic, Reload, UpTo};
 
@@ -29,6 +30,8 @@ pub enum Forced {
     Before(i16),
     /// It is handled, and this code is answered.
     After(i16),
+    /// It is handled, and the answer leaves every partition out.
+    LeftOut,
 }
 
 /// What became of a request.
@@ -147,7 +150,7 @@ impl Brokers {
         let State { cluster, asked, .. } = &self.states[broker as usize];
         let (mut cluster, mut asked) = (cluster.clone(), *asked);
         match forced {
-            Forced::Nothing => {}
+            Forced::Nothing | Forced::LeftOut => {}
             Forced::Before(code) => cluster.set_hook(move |_| Action::Refuse(ErrorCode(code))),
             Forced::After(code) => cluster.set_hook(move |_| Action::AnswerAfter(ErrorCode(code))),
         }
@@ -162,6 +165,13 @@ impl Brokers {
         cluster.clear_hook();
         while cluster.poll_ready().is_some() {}
         assert!(answer.is_some() || closed.is_some(), "the cluster waits for something");
+        let answer = match (forced, &frames.get(request).content) {
+            (Forced::LeftOut, Content::Produce(version, _)) => {
+                let nothing = produce::broker::Answer::default();
+                Some(answer_frame(Api::Produce, *version, 0, |out| nothing.write(*version, out)))
+            }
+            _ => answer,
+        };
         let answer = answer.and_then(|bytes| frames.answer(request, &bytes));
         let after = match self.lie {
             Some(Lie::ForgetProducers) if frames.is_produce(request) => {

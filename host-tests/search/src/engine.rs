@@ -165,6 +165,7 @@ impl Engine {
                 }
                 if may(Fault::ErrorAfter) {
                     actions.extend(AFTER.map(|code| Action::ErrorAfter(slot, code)));
+                    actions.push(Action::LeaveOut(slot));
                 }
             }
         }
@@ -253,6 +254,10 @@ impl Engine {
             Action::ErrorAfter(slot, code) => {
                 world.budget.spend(Fault::ErrorAfter);
                 self.serve(world, slot, Forced::After(code))?;
+            }
+            Action::LeaveOut(slot) => {
+                world.budget.spend(Fault::ErrorAfter);
+                self.serve(world, slot, Forced::LeftOut)?;
             }
             Action::Reload => {
                 world.budget.spend(Fault::Reload);

@@ -16,7 +16,7 @@ pub enum Fault {
     LateRequest,
     /// A Produce request is refused, and nothing is appended.
     ErrorBefore,
-    /// A Produce request is carried out, and an error is answered.
+    /// A Produce request is carried out, and an error is answered, or nothing of its batches.
     ErrorAfter,
     /// The brokers restart, and know the newest batch of each producer.
     Reload,

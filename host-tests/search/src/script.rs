@@ -142,6 +142,12 @@ impl Events {
                 self.insert(self.read[node(slot)], rule);
                 self.reads(before, slot, node(slot));
             }
+            // The nearest that a script can say: nothing is told of the batch.
+            Action::LeaveOut(slot) => {
+                let rule = format!("next Produce to node {}: append and close", node(slot));
+                self.insert(self.read[node(slot)], rule);
+                self.reads(before, slot, node(slot));
+            }
             Action::Answer(slot) => self.answered[node(slot)] = self.lines.len(),
             Action::LoseRequest(slot, silent) => {
                 self.insert(self.read[node(slot)], format!("hold requests of node {}", node(slot)));

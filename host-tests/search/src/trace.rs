@@ -117,6 +117,13 @@ impl Engine {
             Action::ErrorAfter(slot, code) => {
                 format!("node {} carries out, and answers {code}: {}", node(slot), next(slot))
             }
+            Action::LeaveOut(slot) => {
+                format!(
+                    "node {} carries out, and leaves out of its answer: {}",
+                    node(slot),
+                    next(slot)
+                )
+            }
             Action::Reload => "the brokers keep the newest batch of the producer only".to_string(),
             Action::Expire(partition) => format!("partition {partition} forgets the producer"),
             Action::MoveLeader(partition) => {
