@@ -101,20 +101,17 @@ impl Book {
             return Err(Checker::I12.broken(what));
         }
         let known = lane.sent.iter().position(|s| (s.base, s.hash) == (base, part.hash));
-        if !lane.proven {
-            let open = lane.sent.iter().any(|s| s.open > 0);
-            // What was refused as too large goes in parts, under sequences of its own.
-            let mut others =
-                lane.sent.iter().filter(|s| s.is_open() || !s.overlaps(base, part.count));
-            let unresolved = others.any(|s| !s.written && s.records() & !decided != 0);
-            if open || known.is_none() && unresolved {
-                let what = format!("sequence {base} goes beside another, and nothing is proven");
-                return Err(Checker::R7.broken(what));
-            }
-        }
+        let beside = lane.sent.iter().any(|s| s.open > 0);
+        // What was refused as too large goes in parts, under sequences of its own.
+        let mut others = lane.sent.iter().filter(|s| s.is_open() || !s.overlaps(base, part.count));
+        let unresolved = others.any(|s| !s.written && s.records() & !decided != 0);
         match known {
             Some(at) => lane.sent[at].open += 1,
             None => lane.add(base, part, first, count)?,
+        }
+        if !lane.proven && (beside || known.is_none() && unresolved) {
+            let what = format!("sequence {base} goes beside another, and nothing is proven");
+            return Err(Checker::R7.broken(what));
         }
         let open: u32 = lane.sent.iter().map(|s| u32::from(s.open)).sum();
         if open > OPEN_MAX {
