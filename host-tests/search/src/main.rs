@@ -2,6 +2,7 @@
 //! is reached in the fewest steps.
 
 use std::collections::BTreeMap;
+use std::panic::{self, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -99,7 +100,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     // A panic of the producer is told with the way to it.
-    std::panic::set_hook(Box::new(|_| {}));
+    panic::set_hook(Box::new(|_| {}));
     let began = Instant::now();
     let mut totals = Totals::default();
     let mut failed = false;
@@ -218,7 +219,7 @@ fn every(cli: &Cli, setups: &[Setup]) -> Vec<Report> {
                 while !over.load(Ordering::Relaxed) {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(setup) = setups.get(number) else { break };
-                    let report = search(setup, cli.limit);
+                    let report = enter(setup, cli.limit);
                     over.fetch_or(report.found.is_some() && !cli.go_on, Ordering::Relaxed);
                     let mut reports = reports.lock().unwrap_or_else(PoisonError::into_inner);
                     let (told, reports) = &mut *reports;
@@ -233,6 +234,17 @@ fn every(cli: &Cli, setups: &[Setup]) -> Vec<Report> {
     });
     let (_, reports) = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
     reports.into_values().collect()
+}
+
+/// Searches one. A panic that is not the producer's is the search's own fault: a bound that is too
+/// low for this world.
+fn enter(setup: &Setup, limit: usize) -> Report {
+    let report = catch_unwind(|| search(setup, limit));
+    report.unwrap_or_else(|panic| {
+        let what = panic.downcast_ref::<String>().map_or("a panic", String::as_str);
+        eprintln!("error: the search itself failed in {}: {what}", setup.describe());
+        std::process::exit(101)
+    })
 }
 
 fn line(report: &Report) {
