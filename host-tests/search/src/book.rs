@@ -9,6 +9,7 @@ use crate::setup::PARTITIONS;
 /// Batches of a partition that may be without an answer at a time.
 const OPEN_MAX: u32 = 5;
 const ACKS_ALL: i16 = -1;
+const DENIED: i16 = 45;
 
 /// A batch under a sequence, and how its attempts ended.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -22,6 +23,8 @@ struct Sent {
     /// An attempt ended without a proof that it was refused.
     maybe: bool,
     written: bool,
+    /// Its last attempt was answered 45: asked for, it is not where it should be. R8.
+    denied: bool,
 }
 
 /// A partition.
@@ -132,6 +135,7 @@ impl Book {
         let found = lane.sent.iter_mut().find(|s| (s.base, s.hash) == (base, part.hash));
         let Some(sent) = found else { return };
         sent.open = sent.open.saturating_sub(1);
+        sent.denied = code == Some(DENIED);
         sent.written |= written;
         sent.maybe |= !written && !code.is_some_and(|code| is_refusal(code, ACKS_ALL));
     }
@@ -167,7 +171,8 @@ impl Lane {
                     return Err(Checker::R9.broken(what));
                 }
                 if sent.maybe && !sent.written {
-                    if sent.records() & !decided != 0 {
+                    // What was denied is unknown by R8, and told so in its turn.
+                    if sent.records() & !decided != 0 && !sent.denied {
                         let what = format!(
                             "{base} of epoch {epoch} may be written and has no outcome, and another began"
                         );
@@ -197,8 +202,16 @@ impl Lane {
         self.sent.retain(|s| !overlaps(s));
         self.next = self.next.max(end);
         let at = self.sent.iter().take_while(|s| s.base < base).count();
-        let sent =
-            Sent { base, count, first, hash: part.hash, open: 1, maybe: false, written: false };
+        let sent = Sent {
+            base,
+            count,
+            first,
+            hash: part.hash,
+            open: 1,
+            maybe: false,
+            written: false,
+            denied: false,
+        };
         self.sent.insert(at, sent);
         Ok(())
     }
@@ -296,6 +309,11 @@ mod tests {
 
         let (mut book, _) = answered(Some(7));
         assert_eq!(broken(book.clone().sent(&next, 0)), Some(Checker::R9), "no outcome");
+        let (mut asked, first) = (book.clone(), batch(0, 0, 0, 1));
+        assert_eq!(asked.sent(&first, 0), Ok(()));
+        asked.answered(&first, Some(45));
+        assert_eq!(asked.sent(&next, 0), Ok(()), "it was asked for, and is not there");
+        assert_eq!(broken(asked.sent(&batch(1, 1, 0, 1), 0)), Some(Checker::I12), "sent again");
         assert_eq!(book.sent(&next, 1), Ok(()), "reported unknown");
         book.answered(&next, Some(0));
         let again = batch(1, 1, 0, 1);
