@@ -1,7 +1,7 @@
 //! `simulate`: runs seeds, tells what they were like, and cuts down those that break a promise.
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -48,6 +48,9 @@ struct Cli {
     /// Fails if a fault, an outcome, a full table, a code ... was never met
     #[arg(long)]
     complete: bool,
+    /// Ends at the first seed that breaks a promise, and does not cut it down
+    #[arg(long, conflicts_with_all = ["seed", "script"])]
+    first: bool,
     /// The commit, to be told with failing seeds
     #[arg(long, default_value = "unknown")]
     commit: String,
@@ -105,6 +108,8 @@ fn many(cli: &Cli) -> Result<bool> {
     let threads =
         cli.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, |n| n.get()));
     let next = AtomicU64::new(cli.from);
+    // Seeds are begun in order and those begun are finished, so the lowest that fails is told.
+    let is_enough = AtomicBool::new(false);
     let sum = Mutex::new((Report::default(), Vec::new()));
     let busy = Mutex::new(Duration::ZERO);
     // A panic is told with its seed; its text alone would only be in the way.
@@ -120,13 +125,14 @@ fn many(cli: &Cli) -> Result<bool> {
                         Some(hours) => started.elapsed() >= hours,
                         None => seed >= cli.from.saturating_add(cli.seeds),
                     };
-                    if is_over {
+                    if is_over || is_enough.load(Ordering::Relaxed) {
                         break;
                     }
                     let compared = seed.is_multiple_of(COMPARED);
                     let outcome = if compared { run::twice(seed) } else { run::seed(seed) };
                     report.take(&outcome, compared);
                     if outcome.violation.is_some() {
+                        is_enough.store(cli.first, Ordering::Relaxed);
                         let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
                         sum.1.push(outcome);
                     }
@@ -139,8 +145,11 @@ fn many(cli: &Cli) -> Result<bool> {
     let (report, mut failed) = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
     let busy = busy.into_inner().unwrap_or_else(PoisonError::into_inner);
     failed.sort_by_key(|outcome| outcome.seed);
+    if cli.first {
+        failed.truncate(1);
+    }
     for outcome in failed.iter().take(TOLD_MAX) {
-        show(cli, outcome, true);
+        show(cli, outcome, !cli.first);
     }
     for outcome in failed.iter().skip(TOLD_MAX) {
         let what = outcome.violation.as_ref().map(ToString::to_string).unwrap_or_default();
