@@ -2,19 +2,24 @@
 //! what the checks need, `cargo xtask rows` lists scenarios without a test, `cargo xtask bench`
 //! compares clients, `cargo xtask simulate` runs clusters under faults, `cargo xtask search`
 //! enters every state of small worlds, `cargo xtask fuzz` drives the core with any bytes and calls,
+//! `cargo xtask planted` looks for planted bugs, `cargo xtask mutants` for mutants that nothing catches,
 //! `cargo xtask firmware` builds and runs images.
 
 mod bench;
 mod command;
 mod context;
 mod cross;
+mod draw;
 mod firmware;
 mod fuzz;
 mod install;
+mod mutants;
+mod planted;
 mod rows;
 mod search;
 mod simulate;
 mod steps;
+mod tree;
 
 use std::process::ExitCode;
 
@@ -60,6 +65,10 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Plants bugs that real clients had in a copy of the core, and looks whether they are found
+    Planted(planted::Arguments),
+    /// Changes the core in many small ways, and looks whether tests or the simulator see it
+    Mutants(mutants::Arguments),
     /// Compares what clients cost per record; `--help` after it tells its options
     #[command(disable_help_flag = true)]
     Bench {
@@ -113,6 +122,12 @@ fn main() -> ExitCode {
         Chore::Fuzz(fuzz) => Context::new(Depth::Normal).and_then(|context| fuzz.run(&context)),
         Chore::Search { arguments } => {
             Context::new(Depth::Normal).and_then(|context| search::run(&context, &arguments))
+        }
+        Chore::Planted(arguments) => {
+            Context::new(Depth::Normal).and_then(|context| arguments.run(&context))
+        }
+        Chore::Mutants(arguments) => {
+            Context::new(Depth::Normal).and_then(|context| arguments.run(&context))
         }
         Chore::Firmware { chore } => Context::new(Depth::Normal).and_then(|c| chore.run(&c)),
         Chore::Count => Context::new(Depth::Normal).and_then(|c| steps::instructions::save(&c)),

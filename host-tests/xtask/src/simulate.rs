@@ -32,7 +32,7 @@ pub(crate) fn check(context: &Context) -> Result<()> {
 }
 
 /// The commit that is checked out; with a mark if files were changed since.
-fn commit(context: &Context) -> String {
+pub(crate) fn commit(context: &Context) -> String {
     let mut git = Command::new("git");
     git.current_dir(&context.root).args(["describe", "--always", "--dirty", "--exclude=*"]);
     let output = catch(&mut git).ok().filter(|output| output.status.success());

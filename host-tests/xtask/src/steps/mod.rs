@@ -14,6 +14,8 @@ use anyhow::{Context as _, Result};
 
 use crate::context::Context;
 use crate::firmware;
+use crate::mutants;
+use crate::planted;
 use crate::rows;
 use crate::search;
 use crate::simulate;
@@ -88,6 +90,18 @@ const STEPS: &[Step] = &[
         about: "small worlds under faults: every state of them keeps what is promised",
         quick: false,
         run: search::check,
+    },
+    Step {
+        name: "planted",
+        about: "bugs that real clients had, planted in a copy of the core, are found",
+        quick: false,
+        run: planted::check,
+    },
+    Step {
+        name: "mutants",
+        about: "small changes of the core are caught by its tests or the simulator, or explained",
+        quick: false,
+        run: mutants::check,
     },
     Step {
         name: "kafka",

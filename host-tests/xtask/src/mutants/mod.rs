@@ -1,0 +1,182 @@
+//! Mutants: small changes of the core, made by cargo-mutants. Unit tests have to catch each; of
+//! those that survive, the simulator and the search. Who survives those, too, is explained in a file.
+
+mod list;
+mod outcomes;
+mod survivors;
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
+
+use crate::context::{Context, Depth};
+use crate::draw::draw;
+use crate::install;
+use crate::planted::{Found, Hunt, Planted};
+use crate::tree::Tree;
+use list::Mutant;
+use outcomes::Fate;
+use survivors::Survivors;
+
+/// All of these files' mutants are looked at.
+const WHOLE: &str = "core/src/identity/";
+
+/// And some of these.
+const DRAWN_FROM: [&str; 4] =
+    ["core/src/producer/", "core/src/link/", "core/src/record/", "core/src/cluster/"];
+
+/// How mutants and the tests that look at them are built; see the workspace's manifest.
+const PROFILE: &str = "mutants";
+
+/// Seconds that a run of the unit tests may take; they take one.
+const TIMEOUT: &str = "20";
+
+/// Of viable mutants that came to an end, so many of a hundred have to be caught.
+const LEAST: usize = 95;
+
+/// What `cargo xtask mutants` takes.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The seed that draws from producer, link, record and cluster
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many are drawn from them, beside all of identity
+    #[arg(long, default_value_t = 200)]
+    count: usize,
+    /// Only those that are drawn, without identity
+    #[arg(long)]
+    drawn: bool,
+    /// Only mutants whose name has this text, of all of the core; nothing is drawn
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Seeds of the simulator for a mutant that unit tests did not catch
+    #[arg(long, default_value_t = 300)]
+    seeds: u64,
+    /// Lists the mutants and tests none
+    #[arg(long)]
+    list: bool,
+}
+
+/// The check: all of identity; at full depth those that are drawn, too.
+pub(crate) fn check(context: &Context) -> Result<()> {
+    let count = if context.depth == Depth::Full { 200 } else { 0 };
+    Arguments { seed: 1, count, drawn: false, only: None, seeds: 300, list: false }.run(context)
+}
+
+impl Arguments {
+    pub(crate) fn run(&self, context: &Context) -> Result<()> {
+        let cargo_mutants = install::cargo_tool(context, "cargo-mutants")?;
+        let tree = Tree::new(context)?;
+        let all = Mutant::all(context, &tree, &cargo_mutants)?;
+        let wanted = self.choose(all);
+        ensure!(!wanted.is_empty(), "no mutant is wanted");
+        match &self.only {
+            Some(text) => println!("{} mutants with `{text}` in their names", wanted.len()),
+            None => {
+                let also = if self.drawn { "" } else { "all of identity, and " };
+                println!("{} mutants: {also}{} by seed {}", wanted.len(), self.count, self.seed);
+            }
+        }
+        if self.list {
+            wanted.iter().for_each(|mutant| println!("{}", mutant.name));
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let fates = outcomes::test(context, &tree, &cargo_mutants, &wanted)?;
+        let unit_seconds = begun.elapsed().as_secs_f64();
+        let missed: Vec<&Mutant> = of(&wanted, &fates, Fate::Missed).collect();
+        let begun = Instant::now();
+        let survivors = self.look(context, &tree, &missed)?;
+        let seconds = begun.elapsed().as_secs_f64();
+
+        let count = |fate| of(&wanted, &fates, fate).count();
+        let (unviable, late) = (count(Fate::Unviable), count(Fate::TimedOut));
+        let by_others = missed.len() - survivors.len();
+        println!("\n{:5} mutants", wanted.len());
+        println!("{unviable:5} do not compile");
+        println!("{late:5} ran into the time limit");
+        println!("{:5} caught by unit tests ({unit_seconds:.0} s)", count(Fate::Caught));
+        println!("{by_others:5} caught by the simulator or the search ({seconds:.0} s)");
+        println!("{:5} survived", survivors.len());
+        let judged = wanted.len() - unviable - late;
+        let caught = judged - survivors.len();
+        println!("{caught} of {judged} caught: {:.1} %", percent(caught, judged));
+        for mutant in of(&wanted, &fates, Fate::TimedOut) {
+            println!("time: {}", mutant.name);
+        }
+        Survivors::read(context)?.judge(&survivors)?;
+        ensure!(caught * 100 >= judged * LEAST, "fewer than {LEAST} of 100 are caught");
+        Ok(())
+    }
+
+    fn choose(&self, all: Vec<Mutant>) -> Vec<Mutant> {
+        if let Some(text) = &self.only {
+            return all.into_iter().filter(|mutant| mutant.name.contains(text)).collect();
+        }
+        let (mut wanted, rest): (Vec<Mutant>, Vec<Mutant>) =
+            all.into_iter().partition(|mutant| mutant.file.starts_with(WHOLE));
+        let from = |mutant: &Mutant| DRAWN_FROM.iter().any(|start| mutant.file.starts_with(start));
+        if self.drawn {
+            wanted.clear();
+        }
+        let rest: Vec<Mutant> = rest.into_iter().filter(from).collect();
+        wanted.extend(draw(self.seed, rest, self.count, |mutant| &mutant.key));
+        wanted
+    }
+
+    /// Those of `missed` that neither the simulator nor the search catches.
+    fn look<'a>(
+        &self,
+        context: &Context,
+        tree: &Tree,
+        missed: &[&'a Mutant],
+    ) -> Result<Vec<&'a Mutant>> {
+        let hunt = Hunt { context, tree, seeds: self.seeds, threads: None };
+        let mut survivors = Vec::new();
+        for mutant in missed {
+            let planted = Planted::made(mutant.name.clone(), mutant.diff.clone());
+            planted.plant(tree)?;
+            match hunt.find().with_context(|| mutant.name.clone())? {
+                Some(Found { by, after, .. }) => {
+                    println!("{}: {by} after {after}", mutant.name);
+                }
+                None => {
+                    println!("{}: survived", mutant.name);
+                    survivors.push(*mutant);
+                }
+            }
+        }
+        tree.restore()?;
+        Ok(survivors)
+    }
+}
+
+fn of<'a>(all: &'a [Mutant], fates: &'a [Fate], fate: Fate) -> impl Iterator<Item = &'a Mutant> {
+    all.iter().zip(fates).filter(move |(_, of)| **of == fate).map(|(mutant, _)| mutant)
+}
+
+fn percent(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 100.0 } else { 100.0 * part as f64 / whole as f64 }
+}
+
+/// cargo-mutants, on the core of a copy of the workspace.
+fn command(context: &Context, tree: &Tree, program: &std::path::Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(&tree.root).env("CARGO_TARGET_DIR", &tree.target);
+    command.env("CARGO", context.cargo([]).get_program());
+    command.args(["mutants", "--no-config", "--package", "ottla"]);
+    command
+}
+
+/// What a command said, if it went as one of these codes says.
+fn said(command: &mut Command, codes: &[i32]) -> Result<String> {
+    let output = crate::command::catch(command)?;
+    let code = output.status.code();
+    if !code.is_some_and(|code| codes.contains(&code)) {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        bail!("cargo-mutants ended with {code:?}: {}", complaint.trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -1,0 +1,170 @@
+//! Bugs that real clients had, planted in a copy of the core: what is checked has to find each.
+
+mod hunt;
+mod patch;
+
+use std::fs;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
+
+use crate::context::{Context, Depth};
+use crate::draw;
+use crate::simulate;
+use crate::tree::Tree;
+pub(crate) use hunt::{Found, Hunt};
+pub(crate) use patch::Planted;
+
+/// The table of the last run of all.
+const TABLE: &str = "host-tests/planted/TABLE.md";
+
+/// How many are looked for in a test run that is not of full depth, and within how many seeds.
+const SOME: usize = 8;
+const SOME_SEEDS: u64 = 2_000;
+
+/// Within so many seeds each has to be found.
+const SEEDS: u64 = 10_000;
+
+/// The check: all apply, and those that are looked for are found. Which they are changes with the
+/// commit, so that all have their turn; at full depth they are all.
+pub(crate) fn check(context: &Context) -> Result<()> {
+    let all = Planted::all(&context.root)?;
+    for planted in &all {
+        planted.files(&context.root)?;
+    }
+    let count = all.len();
+    let (wanted, seeds) = if context.depth == Depth::Full {
+        (all, SEEDS)
+    } else {
+        let seed = draw::hash(0, &simulate::commit(context));
+        println!("{count} planted bugs apply; looking for {SOME} by seed {seed}");
+        (draw::draw(seed, all, SOME, |planted| &planted.name), SOME_SEEDS)
+    };
+    let rows = look(context, &wanted.iter().collect::<Vec<_>>(), seeds, None)?;
+    judge(&rows, seeds)
+}
+
+/// What `cargo xtask planted` takes.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Only these, by the beginnings of their names; without any, they are listed
+    names: Vec<String>,
+    /// All of them
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    /// Seeds within which each has to be found
+    #[arg(long, default_value_t = SEEDS)]
+    seeds: u64,
+    /// Threads; as many as there are processors by default
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Keeps the table
+    #[arg(long, requires = "all")]
+    save: bool,
+}
+
+impl Arguments {
+    pub(crate) fn run(&self, context: &Context) -> Result<()> {
+        let all = Planted::all(&context.root)?;
+        if self.names.is_empty() && !self.all {
+            for planted in &all {
+                println!("{:32} {}", planted.name, planted.title());
+            }
+            println!("{} planted bugs; `--all` looks for all of them", all.len());
+            return Ok(());
+        }
+        for name in &self.names {
+            ensure!(all.iter().any(|p| p.name.starts_with(name)), "no planted bug begins {name}");
+        }
+        let is_wanted = |planted: &&Planted| {
+            self.all || self.names.iter().any(|name| planted.name.starts_with(name))
+        };
+        let wanted: Vec<&Planted> = all.iter().filter(is_wanted).collect();
+        let rows = look(context, &wanted, self.seeds, self.threads)?;
+        let table = table(&rows);
+        if self.save {
+            let commit = simulate::commit(context);
+            let head = format!(
+                "# Planted bugs, and what found them\n\n\
+                 Made by `cargo xtask planted --all --save` at commit {commit}. Each file beside \
+                 this one says\nwhat its bug is, and who had it. Within {} seeds each has to be \
+                 found.\n\n",
+                self.seeds
+            );
+            fs::write(context.root.join(TABLE), head + &table)?;
+        }
+        judge(&rows, self.seeds)
+    }
+}
+
+/// All have to be found.
+fn judge(rows: &[Row], seeds: u64) -> Result<()> {
+    let missed: Vec<&str> =
+        rows.iter().filter(|row| row.found.is_none()).map(|row| row.name.as_str()).collect();
+    ensure!(missed.is_empty(), "not found within {seeds} seeds: {}", missed.join(", "));
+    println!("{} of {} planted bugs found", rows.len(), rows.len());
+    Ok(())
+}
+
+/// One line of the table.
+struct Row {
+    name: String,
+    found: Option<Found>,
+    seconds: f64,
+}
+
+/// Looks for each of `wanted`, and sees that where one was found nothing is without it.
+fn look(
+    context: &Context,
+    wanted: &[&Planted],
+    seeds: u64,
+    threads: Option<usize>,
+) -> Result<Vec<Row>> {
+    // That they apply is seen first: it takes no time.
+    for planted in wanted {
+        planted.files(&context.root)?;
+    }
+    let tree = Tree::new(context)?;
+    let hunt = Hunt { context, tree: &tree, seeds, threads };
+    hunt.keep()?;
+    let mut rows = Vec::new();
+    for planted in wanted {
+        let begun = Instant::now();
+        planted.plant(&tree)?;
+        let found = hunt.find().with_context(|| planted.name.clone())?;
+        let seconds = begun.elapsed().as_secs_f64();
+        if let Some(found) = &found
+            && let Some(Found { by, .. }) = hunt.simulate_unchanged(found)?
+        {
+            bail!("{}: {by} is broken by the same seed without it", planted.name);
+        }
+        let told = found.as_ref().map_or_else(
+            || "not found".into(),
+            |Found { by, after, .. }| format!("{by:30} after {after}"),
+        );
+        println!("{:32} {told}, {seconds:.1} s", planted.name);
+        rows.push(Row { name: planted.name.clone(), found, seconds });
+    }
+    tree.restore()?;
+    let is_by_search = |row: &Row| row.found.as_ref().is_some_and(|found| !found.is_by_seed());
+    if rows.iter().any(is_by_search)
+        && let Some(Found { by, after, .. }) = hunt.search()?
+    {
+        bail!("without any planted bug {by} is broken after {after}");
+    }
+    Ok(rows)
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text =
+        String::from("| bug | found by | after | seconds, with building |\n|---|---|---|---:|\n");
+    for Row { name, found, seconds } in rows {
+        let (by, after) = match found {
+            Some(Found { by, after, .. }) => (by.as_str(), after.as_str()),
+            None => ("nothing", ""),
+        };
+        text += &format!("| {name} | {by} | {after} | {seconds:.1} |\n");
+    }
+    text
+}
