@@ -10,6 +10,7 @@ mod command;
 mod context;
 mod cross;
 mod draw;
+mod figures;
 mod firmware;
 mod fuzz;
 mod install;
@@ -69,6 +70,8 @@ enum Chore {
     Planted(planted::Arguments),
     /// Changes the core in many small ways, and looks whether tests or the simulator see it
     Mutants(mutants::Arguments),
+    /// Runs a proof at its full size and keeps its figures in host-tests/README.md
+    Figures(figures::Figures),
     /// Compares what clients cost per record; `--help` after it tells its options
     #[command(disable_help_flag = true)]
     Bench {
@@ -129,6 +132,7 @@ fn main() -> ExitCode {
         Chore::Mutants(arguments) => {
             Context::new(Depth::Normal).and_then(|context| arguments.run(&context))
         }
+        Chore::Figures(figures) => Context::new(Depth::Normal).and_then(|c| figures.run(&c)),
         Chore::Firmware { chore } => Context::new(Depth::Normal).and_then(|c| chore.run(&c)),
         Chore::Count => Context::new(Depth::Normal).and_then(|c| steps::instructions::save(&c)),
     };

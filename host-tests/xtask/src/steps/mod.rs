@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::context::Context;
+use crate::figures;
 use crate::firmware;
 use crate::mutants;
 use crate::planted;
@@ -41,6 +42,12 @@ const STEPS: &[Step] = &[
         about: "every scenario row has a test that is named after it, or a reason",
         quick: true,
         run: rows::check,
+    },
+    Step {
+        name: "figures",
+        about: "the page of the proofs has the figures of each",
+        quick: true,
+        run: figures::check,
     },
     Step {
         name: "clippy",
