@@ -697,3 +697,36 @@ fn regression_a_leader_told_with_an_old_epoch_has_its_turn_and_leaves_theirs_to_
     }
     assert_eq!(world.outcomes().len(), 5);
 }
+
+crate::fixed! {
+    /// One link, and places for two brokers beside the address to begin with.
+    TwoBrokers {
+        topics: 1, partitions: 3, batches: 12, requests: 6, links: 1, brokers: 3, host: 16,
+        names: 8, blocks: 12, block_size: 256,
+    }
+}
+
+#[test]
+fn who_waits_for_a_link_and_never_failed_keeps_its_place() {
+    let mut world = World::with(TwoBrokers::new(), config(), 3);
+    world.nodes = std::vec![1, 2, 3];
+    for partition in 0..3 {
+        world.lead(partition, 1 + partition as i32, 0);
+    }
+    let topic = world.ready();
+    for round in 0..3 {
+        let mut served = Vec::new();
+        for partition in 0..3 {
+            world.try_send(topic, partition, "x").unwrap();
+        }
+        for _ in 0..100 {
+            world.pass(100);
+            for sent in world.take_all() {
+                served.extend(sent.batches.iter().map(|batch| batch.partition));
+                world.acknowledge(&sent, round);
+            }
+        }
+        served.sort_unstable();
+        assert_eq!(served, [0, 1, 2], "in ten seconds of round {round}");
+    }
+}
