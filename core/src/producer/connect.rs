@@ -216,7 +216,8 @@ impl Machine {
     /// else when another's turn is over.
     pub(super) fn connect_at(&self, memory: &Memory<'_>, broker: BrokerId) -> Option<Instant> {
         let slot = &memory.brokers[broker];
-        if self.can_connect(memory) {
+        // Nobody has tried before the pause was over: a table that grows does so then.
+        if slot.retry_at > self.now || self.can_connect(memory) {
             return Some(slot.retry_at);
         }
         // A table that grows has grown by then.

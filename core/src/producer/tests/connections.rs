@@ -201,3 +201,36 @@ fn regression_a_link_that_is_throttled_when_its_idle_time_ends_keeps_nobody_awak
     let at = world.producer.poll_timeout();
     assert!(at.is_none_or(|at| at > later), "{at:?} at {later:?}");
 }
+
+#[test]
+fn regression_a_broker_whose_pause_is_over_is_called_though_all_links_are_taken_in_a_table_that_grows() {
+    let pause = Duration::from_secs(1);
+    let settings = Config { reconnect_backoff: pause, reconnect_backoff_max: pause, ..config() };
+    let mut world = World::new(settings, 5);
+    world.nodes = (1..=5).collect();
+    (0..5).for_each(|partition| world.lead(partition, 1 + partition as i32, 0));
+    let topic = world.ready();
+    world.down = std::vec![1];
+    world.send(topic, 0, "x");
+    world.run();
+    let lost = world.now;
+    // The four links that there are go to brokers of which nothing is heard.
+    (1..5).for_each(|partition| world.send(topic, partition, "x"));
+    let mut called = Vec::new();
+    while let Some(action) = world.producer.poll_link() {
+        if let LinkAction::Connect(_, address) = action {
+            called.extend(address.broker);
+        }
+    }
+    called.sort_unstable();
+    assert_eq!(called, [2, 3, 4, 5]);
+    assert_eq!(world.producer.poll_timeout(), Some(lost.after(pause)));
+    world.producer.handle_timeout(lost.after(pause));
+    let action = world.producer.poll_link();
+    assert!(
+        matches!(&action, Some(LinkAction::Connect(_, address)) if address.broker == Some(1)),
+        "{action:?}"
+    );
+    // Where the table does not grow, it is looked at once.
+    assert!(world.producer.poll_timeout().is_some_and(|at| at > lost.after(pause)));
+}
