@@ -103,9 +103,9 @@ impl Machine {
         {
             return None;
         }
-        let since = slot.active_at.max(slot.throttled_until);
-        let at = since.after(self.config.connection_max_idle);
-        if at <= self.now && self.question_at(memory) <= self.now { None } else { Some(at) }
+        let at = slot.active_at.after(self.config.connection_max_idle);
+        let asked = || slot.throttled_until <= self.now && self.question_at(memory) <= self.now;
+        if at <= self.now && asked() { None } else { Some(at) }
     }
 
     /// Closes links whose time is over. R13: only the oldest request has a deadline.

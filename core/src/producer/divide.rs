@@ -53,7 +53,10 @@ impl Machine {
         let slot = &mut memory.batches[batch];
         slot.begin_rest();
         slot.length = slot.limit;
-        slot.state.enter(BatchState::Assigned);
+        if slot.state != BatchState::Closed {
+            // Else its sequences were taken back, and it gets new ones.
+            slot.state.enter(BatchState::Assigned);
+        }
         slot.attempts = 0;
         slot.set(mark::TORN);
         let partition = slot.partition;
@@ -65,6 +68,10 @@ impl Machine {
         }
         let entry = &mut memory.partitions[partition];
         entry.cursor = batch;
+        // What ended the part may end the rest, too. R4.
+        if self.apply_proof(memory, partition) {
+            self.advance(memory, partition);
+        }
         self.evaluate(memory, partition);
     }
 

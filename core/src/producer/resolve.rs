@@ -139,7 +139,7 @@ impl Machine {
     }
 
     /// Whether the broker asks to try again as it is: 59 without a log start.
-    fn is_replay(&self, slot: &BatchSlot) -> bool {
+    pub(super) fn is_replay(&self, slot: &BatchSlot) -> bool {
         self.config.idempotence
             && slot.code == ErrorCode::UNKNOWN_PRODUCER_ID
             && slot.has(mark::NO_LOG_START)
@@ -163,6 +163,10 @@ impl Machine {
                 entry.course.enter(Course::Lost);
             }
             slot.set(mark::DENIED);
+            if slot.failure.get().is_some() {
+                // Its failure was decided before it was asked for: it fails as it would have.
+                slot.set(mark::ANSWERED);
+            }
         }
         // Otherwise an earlier batch is missing, which explains the answer: it is sent again in
         // its turn.
@@ -380,8 +384,15 @@ impl Machine {
         let mut batch = memory.partitions[partition].first;
         while batch != proof && batch.is_some() {
             let slot = &mut memory.batches[batch];
-            let open = !slot.has(mark::ANSWERED | mark::IN_FLIGHT);
-            if identity.is_some() && slot.identity == identity && open {
+            let decided = slot.has(mark::ANSWERED);
+            if identity.is_none() || slot.identity != identity || slot.has(mark::IN_FLIGHT) {
+                // Not proven, or its own answer is still to come.
+            } else if decided && slot.failure.get().is_some() && slot.has(mark::MAYBE) {
+                // It failed for good, and is in the log all the same.
+                slot.failure = Perhaps::No;
+                slot.offset = -1;
+                slot.append_time = -1;
+            } else if !decided {
                 if slot.has(mark::MAYBE) {
                     slot.set(mark::IMPLIED);
                 } else {

@@ -64,7 +64,8 @@ impl Machine {
             && !needed
             && slot.rest == 0
             && !slot.is_divisible()
-            && !self.is_lost_place(slot);
+            && !self.is_lost_place(slot)
+            && !self.is_replay(slot);
         let block = slot.block;
         matching.keeping = last && memory.blocks.get_mut(block).is_some();
         matching.end = 0;

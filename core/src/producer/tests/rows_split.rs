@@ -386,3 +386,44 @@ fn while_the_event_of_a_part_waits_nothing_else_goes_and_no_time_counts() {
     let late = Outcome::NotWritten(Cause::Timeout);
     assert_eq!(outcomes[1..], [(0, 2, 1, late), (0, 3, 1, late)]);
 }
+
+/// The broker has what came later, so neither a part that it refused nor its rest may follow.
+#[test]
+fn regression_r04_the_rest_of_a_part_that_would_break_the_order_is_not_sent() {
+    let (mut world, topic, sent) = on_its_way(lingering(), 8);
+    world.send(topic, 0, "later");
+    world.producer.flush(world.now);
+    let later = world.take();
+    world.answer(&sent, &[TOO_LARGE]);
+    world.answer(&later, &[(7, -1)]);
+    world.back_off();
+    let part = world.take();
+    assert_eq!(part.only().count, 4);
+    world.answer(&part, &[(45, -1)]);
+    world.back_off();
+    let probe = world.take();
+    assert_eq!(probe.only().bytes, later.only().bytes);
+    world.acknowledge(&probe, 9);
+    assert!(world.take_all().is_empty());
+    let lost = Outcome::NotWritten(Cause::StateLost);
+    assert_eq!(world.outcomes(), [(0, 1, 4, lost), (0, 5, 4, lost), (0, 9, 1, written(9))]);
+}
+
+/// A part lost its sequence and waits for its new one when its time is over.
+#[test]
+fn regression_r09_the_rest_of_a_part_that_is_to_be_numbered_anew_has_an_id() {
+    let (mut world, _, sent) = on_its_way(lingering(), 8);
+    world.answer(&sent, &[TOO_LARGE]);
+    let part = world.take();
+    world.hold_output = true;
+    world.answer(&part, &[(45, -1)]);
+    world.now = world.now.after(Duration::from_secs(121));
+    world.producer.handle_timeout(world.now);
+    let told = core::iter::from_fn(|| world.producer.poll_event());
+    assert_eq!(told.filter(|event| matches!(event, Event::Delivered(_))).count(), 1);
+    world.step_links();
+    world.step_output();
+    for sent in &world.sent {
+        assert!(sent.only().id >= 0, "{:?}", sent.only());
+    }
+}

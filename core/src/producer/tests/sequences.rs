@@ -170,8 +170,8 @@ fn regression_r08_a_failure_that_waits_for_its_turn_is_probed_before_the_next_ep
     assert_eq!(world.outcomes(), [(0, 1, 1, lost), (0, 2, 1, written(5))]);
     assert_eq!(world.producer.counters().bumps, 0);
     // Not expected, or as before: what was refused goes out again, and it is unknown in its turn.
-    let (unexpected, as_before) = (Cause::StateLost, Cause::Code(ErrorCode(-1)));
-    for (code, cause) in [(45, unexpected), (-1, as_before)] {
+    let cause = Cause::Code(ErrorCode(-1));
+    for code in [45, -1] {
         let (mut world, sent, probe) = lost_before_a_failure();
         world.answer(&probe, &[(code, -1)]);
         world.back_off();
@@ -728,4 +728,71 @@ fn sequences_wrap_on_the_wire_and_across_a_lost_connection() {
     assert_eq!(sequences, [i32::MAX - 1, i32::MAX, 0, 1]);
     let told = world.outcomes();
     assert_eq!(told.iter().map(|told| told.3).collect::<Vec<_>>(), [0, 1, 2, 3].map(written));
+}
+
+/// A failure that is decided is asked for once (R8), and is no more sent after that.
+#[test]
+fn regression_r08_what_failed_for_good_is_probed_and_not_sent_again() {
+    // The last of three failed for good; an earlier one is found in the log.
+    let settings = Config { retries: 1, ..config() };
+    let (mut world, _, sent) = in_flight(3, settings);
+    for (sent, code) in sent.iter().zip([2, 7, -1]) {
+        world.answer(sent, &[(code, -1)]);
+    }
+    world.back_off();
+    let head = world.take();
+    world.answer(&head, &[(45, -1)]);
+    for (expected, code) in [(2, 45), (1, 46)] {
+        world.back_off();
+        let probe = world.take();
+        assert_eq!(probe.only().bytes, sent[expected].only().bytes);
+        world.answer(&probe, &[(code, -1)]);
+    }
+    world.back_off();
+    assert!(world.take_all().is_empty(), "a third attempt with one retry");
+    // Nor under the next epoch, where delivery is preferred over no duplicates.
+    let settings = Config { resend_after_state_loss: true, ..config() };
+    let (mut world, _, sent) = in_flight(2, settings);
+    for (sent, code) in sent.iter().zip([2, -1]) {
+        world.answer(sent, &[(code, -1)]);
+    }
+    for _ in 0..2 {
+        world.back_off();
+        let sent = world.take();
+        world.answer(&sent, &[(45, -1)]);
+    }
+    world.back_off();
+    let again = world.take();
+    assert_eq!(again.only().values, ["1"]);
+    world.acknowledge(&again, 7);
+    world.back_off();
+    assert!(world.take_all().is_empty());
+}
+
+/// The second failed for good, and waits for its turn when a later one proves it written.
+#[test]
+fn regression_r04_what_failed_for_good_and_is_proven_written_is_told_so() {
+    let proven = written(-1);
+    let (mut world, _, sent) = in_flight(3, config());
+    world.answer(&sent[0], &[(7, -1)]);
+    world.answer(&sent[1], &[(-1, -1)]);
+    world.acknowledge(&sent[2], 3);
+    world.back_off();
+    let head = world.take();
+    world.answer(&head, &[(46, -1)]);
+    assert_eq!(world.outcomes(), [(0, 1, 1, proven), (0, 2, 1, proven), (0, 3, 1, written(3))]);
+    // Likewise by a probe. R8.
+    let (mut world, _, sent) = in_flight(3, config());
+    for (sent, code) in sent.iter().zip([2, -1, 7]) {
+        world.answer(sent, &[(code, -1)]);
+    }
+    world.back_off();
+    let head = world.take();
+    world.answer(&head, &[(45, -1)]);
+    world.back_off();
+    let probe = world.take();
+    assert_eq!(probe.only().bytes, sent[2].only().bytes);
+    world.acknowledge(&probe, 5);
+    let lost = Outcome::NotWritten(Cause::StateLost);
+    assert_eq!(world.outcomes(), [(0, 1, 1, lost), (0, 2, 1, proven), (0, 3, 1, written(5))]);
 }
