@@ -116,7 +116,7 @@ pub struct Config {
     /// `retries`, default 2147483647: attempts after the first.
     pub retries: u32,
     /// `retry.backoff.ms`, default 100 ms: first pause before an attempt is repeated; doubles.
-    /// Metadata is asked for again after 10 ms at the earliest.
+    /// After an answer that was in vain metadata is asked for again after 10 ms at the earliest.
     pub retry_backoff: Duration,
     /// `retry.backoff.max.ms`, default 1 s.
     pub retry_backoff_max: Duration,

@@ -99,7 +99,7 @@ pub(crate) enum Course {
     Lost,
     /// The newest batch that may be in the log is asked for, alone. R8.
     Probing,
-    /// The answer to that was an error: the next one is asked for once nothing is in flight.
+    /// That told nothing: the next one is asked for once nothing is in flight.
     Denied,
 }
 
@@ -110,7 +110,7 @@ changes! { Course {
     Lost -> Recovering: "written, or proven, after all";
     Lost -> Probing: "nothing is in flight, a batch may be in the log";
     Lost -> Steady: "no batch may be in the log: the next epoch";
-    Probing -> Denied: "an error";
+    Probing -> Denied: "an error, or the end of the link";
     Probing -> Recovering: "written: the broker has found its place";
     Probing -> Steady: "its time was over first: the next epoch";
     Denied -> Probing: "nothing is in flight: the next one";

@@ -583,7 +583,7 @@ impl Machine {
             // No id at all: nothing may be sent under it. R9.
             self.acquire_failed();
         } else if code.is_success() {
-            self.acquire = super::machine::Acquire::EMPTY;
+            self.acquire.failures = 0;
             self.identity = Some(Identity { id: answer.producer_id, epoch: answer.producer_epoch });
         } else if code.is_retriable() {
             self.acquire_failed();

@@ -203,8 +203,7 @@ fn regression_a_link_that_is_throttled_when_its_idle_time_ends_keeps_nobody_awak
 }
 
 #[test]
-fn regression_a_broker_whose_pause_is_over_is_called_though_all_links_are_taken_in_a_table_that_grows()
- {
+fn regression_a_broker_is_called_when_its_pause_is_over_in_a_table_that_grows() {
     let pause = Duration::from_secs(1);
     let settings = Config { reconnect_backoff: pause, reconnect_backoff_max: pause, ..config() };
     let mut world = World::new(settings, 5);
