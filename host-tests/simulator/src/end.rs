@@ -27,7 +27,9 @@ impl World {
     fn way(&self, c: usize) -> Way {
         let Setup { delay, lag, .. } = self.setup;
         let window = self.clients[c].setup.socket as u64;
-        Way { delay: delay.1, lag: lag.1, window }
+        let wires = self.clients[c].wires.iter().filter_map(|id| self.wires.get(id));
+        let begun = wires.map(|wire| wire.sent.missing()).max().unwrap_or(0);
+        Way { delay: delay.1, lag: lag.1, window, begun }
     }
 
     fn head_bound(&self, c: usize) -> u64 {

@@ -39,6 +39,12 @@ impl Stream {
     pub(crate) fn rest(&self) -> &[u8] {
         &self.buffer
     }
+
+    /// Bytes that such a frame lacks; none as long as its size is not there.
+    pub(crate) fn missing(&self) -> u64 {
+        let Some(size) = self.buffer.first_chunk() else { return 0 };
+        (4 + u64::from(u32::from_be_bytes(*size))).saturating_sub(self.buffer.len() as u64)
+    }
 }
 
 fn whole(bytes: &[u8]) -> Option<&[u8]> {
@@ -317,6 +323,16 @@ mod tests {
                 stream.feed(part, |frame| lengths.push(frame.len()));
             }
             assert_eq!((lengths, stream.rest().len()), (vec![6, 4, 5], 0), "{cut}");
+        }
+    }
+
+    #[test]
+    fn what_a_frame_lacks_is_known_with_its_size() {
+        let mut stream = Stream::default();
+        assert_eq!(stream.missing(), 0);
+        for (part, missing) in [(&[0, 0, 0][..], 0), (&[2], 2), (&[8], 1), (&[9, 0], 0)] {
+            stream.feed(part, |_| {});
+            assert_eq!(stream.missing(), missing, "{part:?}");
         }
     }
 

@@ -14,6 +14,9 @@ pub(crate) struct Way {
     pub(crate) lag: u64,
     /// Bytes that are on their way at most: so many arrive in each `delay`.
     pub(crate) window: u64,
+    /// Bytes that the request lacks which is being written: it goes to its end (R3, R13), though its
+    /// batches may have been given up and be no backlog any more.
+    pub(crate) begun: u64,
 }
 
 /// Batches that have no outcome when everything is well again.
@@ -32,11 +35,11 @@ impl Way {
 
 /// Until when after healing a partition's head has its outcome, in microseconds:
 ///
-/// > request timeout + connection set-up + back-offs + linger + 10 round trips
+/// > request timeout + connection set-up + back-offs + linger + 10 round trips + rest of a request
 ///
 /// each at its longest, a back-off with its jitter of a fifth. A round trip is twice the delay of the
-/// link, and what replicas take. The design does not name the linger: what was accepted a moment before
-/// healing waits for it first.
+/// link, and what replicas take. The design does not name the linger, and what is half written: what was
+/// accepted a moment before healing waits for them first.
 pub(crate) fn head(config: &Config, way: &Way) -> u64 {
     let micros = Duration::as_micros;
     let back_offs = micros(config.retry_backoff_max) + micros(config.reconnect_backoff_max);
@@ -45,6 +48,7 @@ pub(crate) fn head(config: &Config, way: &Way) -> u64 {
         + back_offs * 6 / 5
         + micros(config.linger)
         + 10 * way.round_trip()
+        + way.begun.div_ceil(way.window) * way.delay
 }
 
 /// Until when after healing a backlog has its outcome:
@@ -84,7 +88,7 @@ pub(crate) fn in_time(open: &[u32], span: u64) -> super::Verdict {
 mod tests {
     use super::*;
 
-    const WAY: Way = Way { delay: 1_000, lag: 500, window: 10_000 };
+    const WAY: Way = Way { delay: 1_000, lag: 500, window: 10_000, begun: 0 };
 
     #[test]
     fn the_bound_is_the_design_s() {
@@ -98,6 +102,13 @@ mod tests {
         assert_eq!(more(0, 0, 0, false), 0);
         assert_eq!(more(10, 30, 99_000, false), 2 * 2_000 + 10 * 500 + 10 * 1_000);
         assert_eq!(more(10, 30, 4_000, true), 12 * 2_000 + 60 * 500 + 3 * 1_000);
+    }
+
+    #[test]
+    fn what_is_half_written_comes_first() {
+        let config = Config::new();
+        let way = Way { begun: 25_000, ..WAY };
+        assert_eq!(head(&config, &way), head(&config, &WAY) + 3 * 1_000);
     }
 
     #[test]
