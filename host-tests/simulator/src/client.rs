@@ -122,6 +122,8 @@ pub(crate) struct Client {
     /// Bytes that were written.
     pub(crate) written: u64,
     pub(crate) timeouts: u64,
+    /// Connections that brokers closed as they refused records that want no answer.
+    pub(crate) turned_away: u64,
 }
 
 impl World {

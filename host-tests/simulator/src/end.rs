@@ -1,6 +1,8 @@
 //! How a run ends: everything heals, all work is done in time, nothing stirs, everything is closed,
 //! and the logs are judged.
 
+use std::collections::BTreeSet;
+
 use ottla::Instant;
 use ottla_broker::UpTo;
 
@@ -119,9 +121,10 @@ impl World {
     /// written.
     pub(crate) fn recover(&mut self) {
         let healed = self.now;
-        // By when which records of which client.
-        let mut due: Vec<(u64, usize, Vec<u32>)> = Vec::new();
+        // By when which records of which client; and how long if it is not turned away.
+        let mut due: BTreeSet<(u64, usize, Vec<u32>, u64)> = BTreeSet::new();
         for c in 0..self.clients.len() {
+            self.clients[c].turned_away = 0;
             let backlog = self.ledger.backlog(self.clients[c].producer);
             let heads: Vec<Vec<u32>> = backlog.iter().map(|lane| lane[0].clone()).collect();
             for batches in [heads, backlog.concat()] {
@@ -129,17 +132,22 @@ impl World {
                 let divided = self.setup.max_message_bytes < MAX_MESSAGE_BYTES;
                 let config = &self.clients[c].setup.config;
                 let span = bound::backlog(config, &self.way(c), &work, divided);
-                due.push((span, c, batches.concat()));
+                due.insert((span, c, batches.concat(), span));
             }
         }
-        due.sort_unstable();
-        for (span, c, ids) in due {
+        while let Some((span, c, ids, least)) = due.pop_first() {
             self.until(healed + span);
             if self.broken.is_some() {
                 return;
             }
             let mut open = self.ledger.open_of(&ids);
             open.retain(|id| !self.is_excused(c, *id));
+            let each = bound::turned_away(&self.clients[c].setup.config, &self.way(c));
+            let longer = least + self.clients[c].turned_away * each;
+            if longer > span && !open.is_empty() {
+                due.insert((longer, c, ids, least));
+                continue;
+            }
             if let Err(what) = bound::in_time(&open, span) {
                 self.blame(Promise::I8, format!("client {c}: {what}"));
             }

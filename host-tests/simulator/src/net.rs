@@ -300,7 +300,10 @@ impl World {
             let Some(id) = wire else { continue };
             let Some(wire) = self.wires.get_mut(&id) else { continue };
             wire.connection = None;
+            let (c, held) = (wire.client, wire.link.is_some());
             let at = wire.down.push_end(self.now, wire.delay);
+            self.tell(|| format!("client {c} wire {id} is closed by its broker: {closed:?}"));
+            self.clients[c].turned_away += u64::from(held && is_of_records(closed));
             self.at(at, Due::Down(id));
         }
     }
@@ -493,5 +496,25 @@ impl World {
     /// The end of a late request's connection.
     pub(crate) fn end_ghost(&mut self, connection: Connection) {
         self.cluster.disconnect(self.now, connection);
+    }
+}
+
+/// Whether a broker closed a connection, where no answers are wanted, for what is in a batch. That
+/// does not heal: stamps by a clock that was wrong, or too many bytes.
+fn is_of_records(closed: Closed) -> bool {
+    use ErrorCode as Code;
+    let codes = [Code::MESSAGE_TOO_LARGE, Code::INVALID_TIMESTAMP, Code::INVALID_RECORD];
+    matches!(closed, Closed::WithoutAnswer(code) if codes.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_turned_away_for_a_record_is_told_from_who_asks_the_wrong_broker() {
+        assert!(is_of_records(Closed::WithoutAnswer(ErrorCode::INVALID_TIMESTAMP)));
+        assert!(!is_of_records(Closed::WithoutAnswer(ErrorCode::NOT_LEADER_OR_FOLLOWER)));
+        assert!(!is_of_records(Closed::Idle));
     }
 }

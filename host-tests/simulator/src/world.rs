@@ -201,6 +201,7 @@ impl World {
                 lost: BTreeMap::new(),
                 written: 0,
                 timeouts: 0,
+                turned_away: 0,
             });
             world.begin(world.clients.len() - 1);
         }

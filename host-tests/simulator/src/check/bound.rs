@@ -51,6 +51,13 @@ pub(crate) fn head(config: &Config, way: &Way) -> u64 {
         + way.begun.div_ceil(way.window) * way.delay
 }
 
+/// What a batch takes longer that is refused for its own records where no answers are wanted: the broker
+/// closes the connection, which has to be made again, and what was being written is sent again.
+pub(crate) fn turned_away(config: &Config, way: &Way) -> u64 {
+    let back_offs = config.retry_backoff_max.as_micros() + config.reconnect_backoff_max.as_micros();
+    back_offs * 6 / 5 + 5 * way.round_trip()
+}
+
 /// Until when after healing a backlog has its outcome:
 ///
 /// > head + n / 5 round trips + bytes / bandwidth
@@ -109,6 +116,12 @@ mod tests {
         let config = Config::new();
         let way = Way { begun: 25_000, ..WAY };
         assert_eq!(head(&config, &way), head(&config, &WAY) + 3 * 1_000);
+    }
+
+    #[test]
+    fn who_is_turned_away_comes_again() {
+        // 1 s and 1 s and their jitter, and five times 3.5 ms.
+        assert_eq!(turned_away(&Config::new(), &WAY), 2_400_000 + 17_500);
     }
 
     #[test]
