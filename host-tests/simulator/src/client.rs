@@ -113,8 +113,8 @@ pub(crate) struct Client {
     pub(crate) flushes: Vec<(Flush, u32)>,
     /// Links that are over.
     pub(crate) gone: Vec<Link>,
-    /// When connections to which brokers were lost, or could not be made, by its clock.
-    pub(crate) lost: BTreeMap<(Option<i32>, i32), u64>,
+    /// When connections to which brokers were lost, or could not be made, by its clock; and the link.
+    pub(crate) lost: BTreeMap<(Option<i32>, i32), (u64, Link)>,
     /// Writes that are given up before they are made.
     pub(crate) cancels: u32,
     /// Writes that are made, and not reported before their connections end.
@@ -212,8 +212,11 @@ impl World {
         let now = self.time(c).as_micros();
         if reason == Reason::Rebootstrap {
             self.clients[c].lost.clear();
-        } else if let Some(broker) = broker.filter(|_| !own) {
-            self.clients[c].lost.insert(broker, now);
+        } else if own {
+            // It may have wished so before it heard that the connection was lost.
+            self.clients[c].lost.retain(|_, (_, other)| *other != link);
+        } else if let Some(broker) = broker {
+            self.clients[c].lost.insert(broker, (now, link));
         }
     }
 
@@ -226,7 +229,7 @@ impl World {
         let moved = self.long_host.amount > 0;
         if client.setup.shape.slots().is_none()
             && !moved
-            && let Some(lost) = client.lost.get(&broker)
+            && let Some((lost, _)) = client.lost.get(&broker)
             && let Err(what) = paced(*lost, now, pause)
         {
             self.blame(Promise::I8, format!("client {c}, broker {broker:?}: {what}"));
@@ -683,6 +686,29 @@ mod tests {
     #[test]
     fn who_does_not_wait_is_found() {
         assert!(paced(100, 140, 50).is_ok() && paced(100, 139, 50).is_err());
+    }
+
+    /// A world of a seed, after everything is well again.
+    fn healed(seed: u64) -> World {
+        let plan = crate::draw::plan(seed);
+        let mut world = World::new(seed, &plan);
+        world.until(plan.setup.heal);
+        world.heal();
+        world
+    }
+
+    #[test]
+    fn a_link_that_was_to_end_anyway_is_not_waited_for() {
+        let mut world = healed(1);
+        let links = world.wires.values().filter_map(|wire| Some((wire.client, wire.link?)));
+        let (c, link) = links.into_iter().next().expect("an open link");
+        world.clients[c].lost.clear();
+        world.note_loss(c, link, Reason::Disconnected);
+        assert_eq!(world.clients[c].lost.len(), 1);
+        world.note_loss(c, link, Reason::RequestTimeout);
+        assert_eq!(world.clients[c].lost.len(), 1, "not by its own wish");
+        world.note_loss(c, link, Reason::Replaced);
+        assert_eq!(world.clients[c].lost.len(), 0);
     }
 
     #[test]
