@@ -101,6 +101,8 @@ pub(crate) struct Client {
     pub(crate) wires: Vec<u64>,
     pub(crate) net: Net,
     pub(crate) owed: std::collections::VecDeque<Owed>,
+    /// Topics that have no such partition as was asked for, and how many they had then.
+    pub(crate) short: BTreeMap<usize, u32>,
     /// The highest leader epochs that its process was told, by topic and partition, where topics have no ids.
     pub(crate) epochs: BTreeMap<(u32, i32), i32>,
     pub(crate) fatal: bool,
@@ -158,7 +160,7 @@ impl World {
             busy = true;
         }
         // Links that have ended, and events, before bytes: what is sent next may rest on an outcome that is to be told (R9).
-        busy |= self.links(c) | self.listen(c);
+        busy |= self.links(c) | self.listen(c) | self.count_partitions(c);
         for wire in self.clients[c].wires.clone() {
             busy |= self.write(c, wire);
         }
@@ -360,6 +362,24 @@ impl World {
         busy
     }
 
+    /// No event tells that a topic has more partitions: who was refused for that looks at their number.
+    fn count_partitions(&mut self, c: usize) -> bool {
+        let client = &mut self.clients[c];
+        if client.deaf > self.now {
+            return false;
+        }
+        let Client { short, engine, topics, .. } = client;
+        let counted = |(topic, count): (&usize, &u32)| {
+            topics.get(*topic).is_some_and(|topic| engine.partition_count(*topic) != *count)
+        };
+        let changed = short.iter().any(counted);
+        if changed {
+            short.clear();
+            self.pay(c);
+        }
+        changed
+    }
+
     /// Sends what was refused before, until it is refused again.
     pub(crate) fn pay(&mut self, c: usize) -> bool {
         let turns = self.clients[c].owed.len();
@@ -373,12 +393,13 @@ impl World {
                     self.clients[c].owed.push_front(owed);
                     break;
                 }
-                Err(
-                    Refused::TopicUnknown
-                    | Refused::Topic(_)
-                    | Refused::PartitionUnknown
-                    | Refused::TimeUnknown,
-                ) => {
+                Err(Refused::PartitionUnknown) => {
+                    let client = &mut self.clients[c];
+                    let count = client.engine.partition_count(client.topics[owed.topic]);
+                    client.short.insert(owed.topic, count);
+                    client.owed.push_back(owed);
+                }
+                Err(Refused::TopicUnknown | Refused::Topic(_) | Refused::TimeUnknown) => {
                     self.clients[c].owed.push_back(owed);
                 }
                 // Its next process sends them.
@@ -709,6 +730,25 @@ mod tests {
         assert_eq!(world.clients[c].lost.len(), 1, "not by its own wish");
         world.note_loss(c, link, Reason::Replaced);
         assert_eq!(world.clients[c].lost.len(), 0);
+    }
+
+    #[test]
+    fn a_record_for_a_partition_that_is_added_later_is_sent_then() {
+        let mut world = healed(1);
+        world.recover();
+        let name = crate::draw::TOPICS[0];
+        let partition = Some(world.cluster.partition_count(name) as i32);
+        world.clients[0].owed.push_back(Owed { topic: 0, partition, length: 20 });
+        world.pay(0);
+        world.pump(0);
+        world.until(world.now + 60_000_000);
+        assert_eq!(world.clients[0].owed.len(), 1, "refused");
+        world.cluster.add_partitions(world.now, name, 1).expect("one more");
+        world.pay(0);
+        assert_eq!(world.clients[0].owed.len(), 1, "refused, and asked for");
+        world.pump(0);
+        world.until(world.now + 60_000_000);
+        assert_eq!(world.clients[0].owed.len(), 0);
     }
 
     #[test]

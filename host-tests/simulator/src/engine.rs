@@ -168,6 +168,7 @@ engine! {
     close(now: Instant, deadline: Instant);
     pause(now: Instant);
     resume(now: Instant);
+    partition_count(topic: Topic) -> u32;
     begin_sequences_at(topic: Topic, partition: i32, first: Sequence);
     set_wall_clock(now: Instant, unix_millis: u64) -> bool;
     handle_connected(now: Instant, link: Link);

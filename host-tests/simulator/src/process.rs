@@ -49,6 +49,7 @@ impl World {
         client.gone.clear();
         client.epochs.clear();
         client.lost.clear();
+        client.short.clear();
     }
 
     /// Notes which tables of a process were full.

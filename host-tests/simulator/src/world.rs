@@ -189,6 +189,7 @@ impl World {
                 wires: Vec::new(),
                 net: Net::default(),
                 owed: VecDeque::new(),
+                short: BTreeMap::new(),
                 epochs: BTreeMap::new(),
                 fatal: false,
                 closed: false,
