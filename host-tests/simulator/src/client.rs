@@ -303,13 +303,17 @@ impl World {
             while let Some(piece) = engine.output(link) {
                 bytes.extend_from_slice(piece.bytes);
             }
-            engine.consume_output(now, link, 0);
+            // Where nothing is lent, no write is begun that could be dropped.
+            if !bytes.is_empty() {
+                engine.consume_output(now, link, 0);
+            }
             bytes
         };
-        let (first, again) = (lend(), lend());
+        let first = lend();
         if first.is_empty() {
             return;
         }
+        let again = lend();
         self.clients[c].cancels -= 1;
         self.fired.count(Fault::Cancel);
         if let Some(wire) = self.wires.values_mut().find(|w| w.client == c && w.link == Some(link))
@@ -544,6 +548,8 @@ impl World {
     /// I19: a read that is dropped before it read anything, and words about links that are over,
     /// change nothing.
     pub(crate) fn drop_reads(&mut self, c: usize) {
+        // To look takes the next order, so those that wait are carried out before.
+        self.links(c);
         let now = self.time(c);
         // Nobody reads what is not connected.
         let connected = |id: &u64| self.wires.get(id).filter(|wire| wire.connected)?.link;
@@ -554,6 +560,8 @@ impl World {
             let (timer, counters) = (engine.poll_timeout(), engine.counters());
             (timer, counters, engine.is_closed(), format!("{:?}", engine.poll_link()))
         };
+        // A read is a sign of life though it brings nothing: the idle close moves once. Nothing else may.
+        wires.iter().for_each(|link| engine.handle_input(now, *link, &[]));
         let before = state(engine.as_mut());
         for link in wires {
             engine.handle_input(now, link, &[]);
@@ -565,7 +573,8 @@ impl World {
             engine.handle_disconnected(now, link, Reason::Disconnected);
         }
         let after = state(engine.as_mut());
-        if let Err(what) = unmoved(&before, &after) {
+        let orders = (&"None".to_string(), &before.3);
+        if let Err(what) = unmoved(orders.0, orders.1).and_then(|()| unmoved(&before, &after)) {
             self.blame(Promise::I19, format!("client {c}: {what}"));
         }
     }
@@ -681,6 +690,7 @@ pub(crate) fn in_time(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::end::tests::healed;
 
     #[test]
     fn late_outcomes_and_missing_timers_are_found() {
@@ -707,15 +717,6 @@ mod tests {
     #[test]
     fn who_does_not_wait_is_found() {
         assert!(paced(100, 140, 50).is_ok() && paced(100, 139, 50).is_err());
-    }
-
-    /// A world of a seed, after everything is well again.
-    fn healed(seed: u64) -> World {
-        let plan = crate::draw::plan(seed);
-        let mut world = World::new(seed, &plan);
-        world.until(plan.setup.heal);
-        world.heal();
-        world
     }
 
     #[test]

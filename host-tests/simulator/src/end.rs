@@ -365,7 +365,7 @@ pub(crate) fn silent(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -377,7 +377,7 @@ mod tests {
     }
 
     /// A world of a seed, after everything is well again.
-    fn healed(seed: u64) -> World {
+    pub(crate) fn healed(seed: u64) -> World {
         let plan = crate::draw::plan(seed);
         let mut world = World::new(seed, &plan);
         world.until(plan.setup.heal);
