@@ -126,6 +126,8 @@ pub(crate) struct Client {
     pub(crate) timeouts: u64,
     /// Connections that brokers closed as they refused records that want no answer.
     pub(crate) turned_away: u64,
+    /// Batches that were refused for their records.
+    pub(crate) denied: u64,
 }
 
 impl World {

@@ -121,10 +121,10 @@ impl World {
     /// written.
     pub(crate) fn recover(&mut self) {
         let healed = self.now;
-        // By when which records of which client; and how long if it is not turned away.
+        // By when which records of which client; and how long if none is refused.
         let mut due: BTreeSet<(u64, usize, Vec<u32>, u64)> = BTreeSet::new();
         for c in 0..self.clients.len() {
-            self.clients[c].turned_away = 0;
+            (self.clients[c].turned_away, self.clients[c].denied) = (0, 0);
             let backlog = self.ledger.backlog(self.clients[c].producer);
             let heads: Vec<Vec<u32>> = backlog.iter().map(|lane| lane[0].clone()).collect();
             for batches in [heads, backlog.concat()] {
@@ -142,8 +142,9 @@ impl World {
             }
             let mut open = self.ledger.open_of(&ids);
             open.retain(|id| !self.is_excused(c, *id));
-            let each = bound::turned_away(&self.clients[c].setup.config, &self.way(c));
-            let longer = least + self.clients[c].turned_away * each;
+            let (client, way) = (&self.clients[c], self.way(c));
+            let away = client.turned_away * bound::turned_away(&client.setup.config, &way);
+            let longer = least + away + client.denied * bound::refused(&way);
             if longer > span && !open.is_empty() {
                 due.insert((longer, c, ids, least));
                 continue;

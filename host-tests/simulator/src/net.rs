@@ -410,6 +410,8 @@ impl World {
                 let codes: String = told.iter().map(|t| format!(" p{} {}", t.1, t.2)).collect();
                 format!("client {c} wire {id} is answered {}{codes}", asked.correlation)
             });
+            let denied = told.iter().filter(|told| blames_records(ErrorCode(told.2)));
+            self.clients[c].denied += denied.count() as u64;
             if given.is_none() {
                 told.iter().filter(|told| told.2 != 0).for_each(|told| self.coverage.told(told.2));
             }
@@ -499,12 +501,16 @@ impl World {
     }
 }
 
-/// Whether a broker closed a connection, where no answers are wanted, for what is in a batch. That
-/// does not heal: stamps by a clock that was wrong, or too many bytes.
+/// Whether a code blames a record. That does not heal: its stamp is by a clock that was wrong.
+fn blames_records(code: ErrorCode) -> bool {
+    [ErrorCode::INVALID_TIMESTAMP, ErrorCode::INVALID_RECORD].contains(&code)
+}
+
+/// Whether a broker closed a connection for what is in a batch, where no answers are wanted: for a
+/// record, or too many bytes, which nobody can divide then.
 fn is_of_records(closed: Closed) -> bool {
-    use ErrorCode as Code;
-    let codes = [Code::MESSAGE_TOO_LARGE, Code::INVALID_TIMESTAMP, Code::INVALID_RECORD];
-    matches!(closed, Closed::WithoutAnswer(code) if codes.contains(&code))
+    let is_one = |code| code == ErrorCode::MESSAGE_TOO_LARGE || blames_records(code);
+    matches!(closed, Closed::WithoutAnswer(code) if is_one(code))
 }
 
 #[cfg(test)]

@@ -203,6 +203,7 @@ impl World {
                 written: 0,
                 timeouts: 0,
                 turned_away: 0,
+                denied: 0,
             });
             world.begin(world.clients.len() - 1);
         }

@@ -58,6 +58,12 @@ pub(crate) fn turned_away(config: &Config, way: &Way) -> u64 {
     back_offs * 6 / 5 + 5 * way.round_trip()
 }
 
+/// What a batch takes longer that is refused for its own records: the window is one then (R7), until a
+/// success after it.
+pub(crate) const fn refused(way: &Way) -> u64 {
+    2 * way.round_trip()
+}
+
 /// Until when after healing a backlog has its outcome:
 ///
 /// > head + n / 5 round trips + bytes / bandwidth
@@ -120,6 +126,7 @@ mod tests {
 
     #[test]
     fn who_is_turned_away_comes_again() {
+        assert_eq!(refused(&WAY), 7_000);
         // 1 s and 1 s and their jitter, and five times 3.5 ms.
         assert_eq!(turned_away(&Config::new(), &WAY), 2_400_000 + 17_500);
     }
