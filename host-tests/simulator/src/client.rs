@@ -321,6 +321,7 @@ impl World {
         if let Some(wire) = self.wires.values_mut().find(|w| w.client == c && w.link == Some(link))
         {
             wire.lent = true;
+            wire.ahead = first.len();
         }
         if let Err(what) = lent_again(&first, &again) {
             self.blame(Promise::I19, format!("client {c}: {what}"));

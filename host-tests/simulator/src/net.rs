@@ -99,21 +99,24 @@ impl World {
     pub(crate) fn send(&mut self, c: usize, id: u64, bytes: Vec<u8>) {
         let mut frames = Vec::new();
         let Some(wire) = self.wires.get_mut(&id) else { return };
+        // Where the next frame starts, from the first byte that was not sent before. What starts before
+        // that, or was lent before, is not begun now.
+        let mut start = -(wire.sent.rest().len() as i64);
         wire.sent.feed(&bytes, |frame| frames.push(frame.to_vec()));
         let producer = wire.producer;
-        let mut begun = std::mem::take(&mut wire.begun);
+        let ahead = wire.ahead as i64;
+        wire.ahead = wire.ahead.saturating_sub(bytes.len());
         let rest = wire.sent.rest();
         let begins = frames::api_of(rest) == Some(0);
-        // Of which API a frame is can only be seen later.
-        wire.begun = !rest.is_empty();
         let mut asked_produce = false;
         for frame in frames {
+            let fresh = start >= ahead;
+            start += frame.len() as i64;
             let Some(asked) = frames::request(&frame) else {
                 self.blame(Promise::I10, format!("client {c} sends what nobody can read"));
                 continue;
             };
             let is_produce = asked.api == 0;
-            let fresh = !std::mem::take(&mut begun);
             self.tell(|| {
                 let part = |p: &Part| {
                     let Part { partition, identity: (_, epoch), base, count, first, .. } = p;
@@ -145,7 +148,7 @@ impl World {
                 }
             }
         }
-        if begins && !begun {
+        if begins && start >= ahead {
             self.book.begins(producer);
         }
         let jitter = self.jitter(c);
@@ -516,6 +519,22 @@ fn is_of_records(closed: Closed) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_that_was_lent_before_a_fatal_answer_is_not_begun_after_it() {
+        // The start of a Produce request.
+        let bytes = vec![0, 0, 0, 90, 0, 0, 0, 9, 0, 0, 0, 1];
+        for ahead in [0, 1] {
+            let mut world = crate::end::tests::healed(1);
+            let open = world.wires.iter().filter(|(_, wire)| wire.sent.rest().is_empty());
+            let (id, c, producer) =
+                open.map(|(id, wire)| (*id, wire.client, wire.producer)).next().expect("a wire");
+            world.book.fatal(producer);
+            world.wires.get_mut(&id).expect("it is there").ahead = ahead;
+            world.send(c, id, bytes.clone());
+            assert_eq!(world.book.broken().is_some(), ahead == 0, "{ahead}");
+        }
+    }
 
     #[test]
     fn who_is_turned_away_for_a_record_is_told_from_who_asks_the_wrong_broker() {

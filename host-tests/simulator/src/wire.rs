@@ -120,10 +120,10 @@ pub(crate) struct Wire {
     pub(crate) sent: Stream,
     pub(crate) read: Stream,
     pub(crate) open: VecDeque<Open>,
-    /// Some of a frame was written, and not all of it.
-    pub(crate) begun: bool,
     /// Frames were lent that may never have been written: to the client they are sent.
     pub(crate) lent: bool,
+    /// Bytes from here on that were lent, and whose write was dropped: to the client they have begun.
+    pub(crate) ahead: usize,
 }
 
 impl Wire {
@@ -149,8 +149,8 @@ impl Wire {
             sent: Stream::default(),
             read: Stream::default(),
             open: VecDeque::new(),
-            begun: false,
             lent: false,
+            ahead: 0,
         }
     }
 }
