@@ -107,15 +107,15 @@ impl Figures {
     }
 }
 
-/// The check: the page has room for the figures of each, and has them.
+/// The check: the page has the figures of each, or says why not.
 pub(crate) fn check(context: &Context) -> Result<()> {
     let page = read(&context.root.join(PAGE))?;
     for proof in Proof::ALL {
         let mark = proof.mark();
         let parts: Vec<&str> = page.split(mark).collect();
         ensure!(
-            parts.len() == 3 && parts[1].contains("$ cargo xtask"),
-            "{PAGE} has no figures between two marks {mark}: `cargo xtask figures`"
+            parts.len() == 3 && !parts[1].trim().is_empty(),
+            "{PAGE} says nothing between two marks {mark}: `cargo xtask figures`"
         );
     }
     Ok(())

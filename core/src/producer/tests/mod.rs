@@ -1,6 +1,7 @@
 //! Tests of the whole machine against a scripted cluster.
 
 mod basics;
+mod bounds;
 mod changes;
 mod codes;
 mod connections;
