@@ -14,7 +14,7 @@ use clap::Args;
 use crate::context::{Context, Depth};
 use crate::draw::draw;
 use crate::install;
-use crate::planted::{Found, Hunt, Planted};
+use crate::planted::{Found, Hunt, Planted, Verdict};
 use crate::tree::Tree;
 use list::Mutant;
 use outcomes::Fate;
@@ -88,22 +88,29 @@ impl Arguments {
         let unit_seconds = begun.elapsed().as_secs_f64();
         let missed: Vec<&Mutant> = of(&wanted, &fates, Fate::Missed).collect();
         let begun = Instant::now();
-        let survivors = self.look(context, &tree, &missed)?;
+        let verdicts = self.look(context, &tree, &missed)?;
         let seconds = begun.elapsed().as_secs_f64();
 
+        let that = |wanted: Verdict| {
+            let all = missed.iter().zip(&verdicts);
+            all.filter(move |(_, verdict)| **verdict == wanted).map(|(mutant, _)| *mutant)
+        };
+        let survivors: Vec<&Mutant> = that(Verdict::Nothing).collect();
+        let late: Vec<&Mutant> =
+            of(&wanted, &fates, Fate::TimedOut).chain(that(Verdict::NoEnd)).collect();
         let count = |fate| of(&wanted, &fates, fate).count();
-        let (unviable, late) = (count(Fate::Unviable), count(Fate::TimedOut));
-        let by_others = missed.len() - survivors.len();
+        let unviable = count(Fate::Unviable);
+        let by_others = verdicts.iter().filter_map(Verdict::found).count();
         println!("\n{:5} mutants", wanted.len());
         println!("{unviable:5} do not compile");
-        println!("{late:5} ran into the time limit");
+        println!("{:5} ran into the time limit", late.len());
         println!("{:5} caught by unit tests ({unit_seconds:.0} s)", count(Fate::Caught));
         println!("{by_others:5} caught by the simulator or the search ({seconds:.0} s)");
         println!("{:5} survived", survivors.len());
-        let judged = wanted.len() - unviable - late;
+        let judged = wanted.len() - unviable - late.len();
         let caught = judged - survivors.len();
         println!("{caught} of {judged} caught: {:.1} %", percent(caught, judged));
-        for mutant in of(&wanted, &fates, Fate::TimedOut) {
+        for mutant in &late {
             println!("time: {}", mutant.name);
         }
         Survivors::read(context)?.judge(&survivors)?;
@@ -126,30 +133,28 @@ impl Arguments {
         wanted
     }
 
-    /// Those of `missed` that neither the simulator nor the search catches.
-    fn look<'a>(
-        &self,
-        context: &Context,
-        tree: &Tree,
-        missed: &[&'a Mutant],
-    ) -> Result<Vec<&'a Mutant>> {
+    /// What the simulator and the search find of each of `missed`.
+    fn look(&self, context: &Context, tree: &Tree, missed: &[&Mutant]) -> Result<Vec<Verdict>> {
+        let mut verdicts = Vec::new();
+        if missed.is_empty() {
+            return Ok(verdicts);
+        }
         let hunt = Hunt { context, tree, seeds: self.seeds, threads: None };
-        let mut survivors = Vec::new();
+        hunt.keep()?;
         for mutant in missed {
             let planted = Planted::made(mutant.name.clone(), mutant.diff.clone());
             planted.plant(tree)?;
-            match hunt.find().with_context(|| mutant.name.clone())? {
-                Some(Found { by, after, .. }) => {
-                    println!("{}: {by} after {after}", mutant.name);
-                }
-                None => {
-                    println!("{}: survived", mutant.name);
-                    survivors.push(*mutant);
-                }
-            }
+            let verdict = hunt.find().with_context(|| mutant.name.clone())?;
+            let told = match &verdict {
+                Verdict::Found(Found { by, after, .. }) => format!("{by} after {after}"),
+                Verdict::Nothing => "survived".into(),
+                Verdict::NoEnd => "a run did not end".into(),
+            };
+            println!("{}: {told}", mutant.name);
+            verdicts.push(verdict);
         }
-        tree.restore()?;
-        Ok(survivors)
+        hunt.end(verdicts.iter().filter_map(Verdict::found))?;
+        Ok(verdicts)
     }
 }
 

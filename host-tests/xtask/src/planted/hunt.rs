@@ -1,7 +1,7 @@
 //! Looking for what a change of the core breaks.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ const SEARCH: &str = "ottla-search";
 /// The simulator with the core as it is.
 const UNCHANGED: &str = "simulate-unchanged";
 
-/// After so long a search is taken for one that never ends.
+/// After so long a run is ended. That proves nothing: the machine may be slow.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How a bug was found.
@@ -35,13 +35,42 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Whether a seed of the simulator found it.
-    pub(crate) const fn is_by_seed(&self) -> bool {
-        self.seed.is_some()
+    /// Found by a seed of the simulator, when all before it had passed.
+    pub(super) fn by_seed(by: &str, seed: u64) -> Found {
+        let seeds = seed + 1;
+        let after = if seeds == 1 { "1 seed".into() } else { format!("{seeds} seeds") };
+        Found { by: by.to_owned(), after, seed: Some(seed) }
+    }
+}
+
+/// What came of looking.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    Found(Found),
+    Nothing,
+    /// A run took too long: neither found nor passed.
+    NoEnd,
+}
+
+impl Verdict {
+    /// What was found, if anything was.
+    pub(crate) const fn found(&self) -> Option<&Found> {
+        match self {
+            Verdict::Found(found) => Some(found),
+            Verdict::Nothing | Verdict::NoEnd => None,
+        }
     }
 
-    fn never_ends() -> Found {
-        Found { by: "it never ends".into(), after: "1 run".into(), seed: None }
+    /// Sees that a run of the core as it is found nothing: whatever a changed core breaks has to be
+    /// the change's doing.
+    fn is_the_changes_doing(&self) -> Result<()> {
+        match self {
+            Verdict::Nothing => Ok(()),
+            Verdict::Found(Found { by, after, .. }) => {
+                bail!("without the change {by} is broken, too, after {after}")
+            }
+            Verdict::NoEnd => bail!("without the change a run did not end, either"),
+        }
     }
 }
 
@@ -56,12 +85,27 @@ pub(crate) struct Hunt<'a> {
 
 impl Hunt<'_> {
     /// What finds something of the core that the tree has now: seeds first, as they take less.
-    pub(crate) fn find(&self) -> Result<Option<Found>> {
+    /// [`Self::keep`] has to come before. A seed that found something has passed without the change.
+    pub(crate) fn find(&self) -> Result<Verdict> {
         self.build(SIMULATOR)?;
-        if let Some(found) = self.simulate()? {
-            return Ok(Some(found));
+        let verdict = self.seeds("simulate", 0, self.seeds)?;
+        match &verdict {
+            Verdict::Found(Found { seed: Some(seed), .. }) => {
+                self.seeds(UNCHANGED, *seed, 1)?.is_the_changes_doing()?;
+                Ok(verdict)
+            }
+            Verdict::Found(_) | Verdict::NoEnd => Ok(verdict),
+            Verdict::Nothing => self.search(),
         }
-        self.search()
+    }
+
+    /// Makes the tree what it was. If the search found anything, it passes without the change.
+    pub(crate) fn end<'f>(&self, mut found: impl Iterator<Item = &'f Found>) -> Result<()> {
+        self.tree.restore()?;
+        if found.any(|found| found.seed.is_none()) {
+            self.search()?.is_the_changes_doing()?;
+        }
+        Ok(())
     }
 
     /// Builds a package with the core that the tree has now.
@@ -86,80 +130,77 @@ impl Hunt<'_> {
     }
 
     /// Runs seeds of the simulator until one breaks a promise.
-    fn simulate(&self) -> Result<Option<Found>> {
-        self.seeds("simulate", 0, self.seeds)
-    }
-
-    /// The same seed, with the core as it is: what was found has to be the change's doing.
-    pub(crate) fn simulate_unchanged(&self, found: &Found) -> Result<Option<Found>> {
-        match found.seed {
-            Some(seed) => self.seeds(UNCHANGED, seed, 1),
-            None => Ok(None),
-        }
-    }
-
-    fn seeds(&self, program: &str, from: u64, count: u64) -> Result<Option<Found>> {
+    fn seeds(&self, program: &str, from: u64, count: u64) -> Result<Verdict> {
         let mut simulate = Command::new(self.program(program));
         let (from, count) = (from.to_string(), count.to_string());
         simulate.args(["--first", "--from", &from, "--seeds", &count]);
         if let Some(threads) = self.threads {
             simulate.args(["--threads", &threads.to_string()]);
         }
-        self.look(&mut simulate, broken)
+        look(&mut simulate, &self.said(), PATIENCE, broken)
     }
 
     /// Enters all states of the worlds of a full test run, until one breaks a promise.
-    pub(crate) fn search(&self) -> Result<Option<Found>> {
+    fn search(&self) -> Result<Verdict> {
         self.build(SEARCH)?;
         let mut search = Command::new(self.program("search"));
         if let Some(threads) = self.threads {
             search.args(["--threads", &threads.to_string()]);
         }
-        self.look(&mut search, entered)
-    }
-
-    /// Runs what ends with 0 if it found nothing, and with 1 if it found something.
-    fn look(
-        &self,
-        command: &mut Command,
-        understand: fn(&str) -> Option<Found>,
-    ) -> Result<Option<Found>> {
-        let (status, said) = self.limited(command)?;
-        match status.map(|status| status.code()) {
-            None => Ok(Some(Found::never_ends())),
-            Some(Some(0)) => Ok(None),
-            Some(Some(1)) => {
-                Ok(Some(understand(&said).with_context(|| format!("not understood: {said}"))?))
-            }
-            Some(code) => bail!("{} ended with {code:?}: {said}", command.get_program().display()),
-        }
+        look(&mut search, &self.said(), PATIENCE, entered)
     }
 
     fn program(&self, name: &str) -> PathBuf {
         self.tree.target.join(PROFILE).join(name)
     }
 
-    /// Runs a command for what it says, for a limited time. No status: it did not end.
-    fn limited(&self, command: &mut Command) -> Result<(Option<ExitStatus>, String)> {
-        let path = self.tree.target.join("said");
-        let file = File::create(&path).with_context(|| path.display().to_string())?;
-        let complaints = file.try_clone()?;
-        command.stdin(Stdio::null()).stdout(file).stderr(complaints);
-        let mut child = command.spawn().context("cannot run what was built")?;
-        let begun = Instant::now();
-        let status = loop {
-            if let Some(status) = child.try_wait()? {
-                break Some(status);
-            }
-            if begun.elapsed() > PATIENCE {
-                child.kill()?;
-                child.wait()?;
-                break None;
-            }
-            thread::sleep(Duration::from_millis(20));
-        };
-        Ok((status, fs::read_to_string(&path)?))
+    /// Where a run says what it has to say.
+    fn said(&self) -> PathBuf {
+        self.tree.target.join("said")
     }
+}
+
+/// Runs what ends with 0 if it found nothing, and with 1 if it found something.
+fn look(
+    command: &mut Command,
+    path: &Path,
+    patience: Duration,
+    understand: fn(&str) -> Option<Found>,
+) -> Result<Verdict> {
+    let (status, said) = limited(command, path, patience)?;
+    match status.map(|status| status.code()) {
+        None => Ok(Verdict::NoEnd),
+        Some(Some(0)) => Ok(Verdict::Nothing),
+        Some(Some(1)) => {
+            understand(&said).map(Verdict::Found).with_context(|| format!("not understood: {said}"))
+        }
+        Some(code) => bail!("{} ended with {code:?}: {said}", command.get_program().display()),
+    }
+}
+
+/// Runs a command for what it says, by way of a file, for a limited time. No status: it did not end.
+fn limited(
+    command: &mut Command,
+    path: &Path,
+    patience: Duration,
+) -> Result<(Option<ExitStatus>, String)> {
+    let file = File::create(path).with_context(|| path.display().to_string())?;
+    let complaints = file.try_clone()?;
+    command.stdin(Stdio::null()).stdout(file).stderr(complaints);
+    let mut child = command.spawn().context("cannot run what was built")?;
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break Some(status);
+        }
+        if begun.elapsed() > patience {
+            child.kill()?;
+            child.wait()?;
+            break None;
+        }
+        thread::sleep(Duration::from_millis(20));
+    };
+    Ok((status, fs::read_to_string(path)?))
 }
 
 /// The seed and the checker that the simulator told of.
@@ -167,9 +208,7 @@ fn broken(said: &str) -> Option<Found> {
     let seed = said.lines().find_map(|line| line.strip_prefix("seed ")?.split(',').next());
     let seed: u64 = seed?.parse().ok()?;
     let (by, _) = said.lines().find_map(|line| line.split_once(" is broken at "))?;
-    let seeds = seed + 1;
-    let after = if seeds == 1 { "1 seed".into() } else { format!("{seeds} seeds") };
-    Some(Found { by: by.to_owned(), after, seed: Some(seed) })
+    Some(Found::by_seed(by, seed))
 }
 
 /// The states and the checker that the search told of, or the rule of identities.
@@ -207,5 +246,32 @@ mod tests {
         );
         assert!(entered("error: identity rules: a wrap").is_some());
         assert_eq!(entered("error: no such group"), None);
+    }
+    fn looked(script: &str, patience: Duration) -> Result<Verdict> {
+        let name = format!("ottla-hunt-{}-{:?}", std::process::id(), thread::current().id());
+        let path = std::env::temp_dir().join(name);
+        let verdict = look(Command::new("sh").args(["-c", script]), &path, patience, broken);
+        fs::remove_file(path).unwrap();
+        verdict
+    }
+
+    #[test]
+    fn a_run_that_does_not_end_has_found_nothing() {
+        let hour = Duration::from_secs(3_600);
+        assert_eq!(looked("exec sleep 3600", Duration::from_millis(50)).unwrap(), Verdict::NoEnd);
+        assert_eq!(looked("true", hour).unwrap(), Verdict::Nothing);
+        let said = "echo 'seed 3, commit x'; echo 'I3 in order is broken at 7 s: 5'; exit 1";
+        let found = Found { by: "I3 in order".into(), after: "4 seeds".into(), seed: Some(3) };
+        assert_eq!(looked(said, hour).unwrap(), Verdict::Found(found));
+        assert!(looked("exit 1", hour).is_err(), "not understood");
+        assert!(looked("kill -9 $$", hour).is_err());
+    }
+
+    #[test]
+    fn what_is_found_without_the_change_as_well_is_not_its_doing() {
+        let found = broken("seed 3, commit x\nI3 in order is broken at 7 s: 5").unwrap();
+        assert!(Verdict::Nothing.is_the_changes_doing().is_ok());
+        assert!(Verdict::Found(found).is_the_changes_doing().is_err());
+        assert!(Verdict::NoEnd.is_the_changes_doing().is_err());
     }
 }

@@ -6,14 +6,14 @@ mod patch;
 use std::fs;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::context::{Context, Depth};
 use crate::draw;
 use crate::simulate;
 use crate::tree::Tree;
-pub(crate) use hunt::{Found, Hunt};
+pub(crate) use hunt::{Found, Hunt, Verdict};
 pub(crate) use patch::Planted;
 
 /// The table of the last run of all.
@@ -99,8 +99,11 @@ impl Arguments {
 
 /// All have to be found.
 fn judge(rows: &[Row], seeds: u64) -> Result<()> {
-    let missed: Vec<&str> =
-        rows.iter().filter(|row| row.found.is_none()).map(|row| row.name.as_str()).collect();
+    let missed: Vec<&str> = rows
+        .iter()
+        .filter(|row| row.verdict.found().is_none())
+        .map(|row| row.name.as_str())
+        .collect();
     ensure!(missed.is_empty(), "not found within {seeds} seeds: {}", missed.join(", "));
     println!("{} of {} planted bugs found", rows.len(), rows.len());
     Ok(())
@@ -109,7 +112,7 @@ fn judge(rows: &[Row], seeds: u64) -> Result<()> {
 /// One line of the table.
 struct Row {
     name: String,
-    found: Option<Found>,
+    verdict: Verdict,
     seconds: f64,
 }
 
@@ -131,39 +134,51 @@ fn look(
     for planted in wanted {
         let begun = Instant::now();
         planted.plant(&tree)?;
-        let found = hunt.find().with_context(|| planted.name.clone())?;
+        let verdict = hunt.find().with_context(|| planted.name.clone())?;
         let seconds = begun.elapsed().as_secs_f64();
-        if let Some(found) = &found
-            && let Some(Found { by, .. }) = hunt.simulate_unchanged(found)?
-        {
-            bail!("{}: {by} is broken by the same seed without it", planted.name);
-        }
-        let told = found.as_ref().map_or_else(
-            || "not found".into(),
-            |Found { by, after, .. }| format!("{by:30} after {after}"),
-        );
+        let told = match &verdict {
+            Verdict::Found(Found { by, after, .. }) => format!("{by:30} after {after}"),
+            Verdict::Nothing => "not found".into(),
+            Verdict::NoEnd => "not found, as a run did not end".into(),
+        };
         println!("{:36} {told}, {seconds:.1} s", planted.name);
-        rows.push(Row { name: planted.name.clone(), found, seconds });
+        rows.push(Row { name: planted.name.clone(), verdict, seconds });
     }
-    tree.restore()?;
-    let is_by_search = |row: &Row| row.found.as_ref().is_some_and(|found| !found.is_by_seed());
-    if rows.iter().any(is_by_search)
-        && let Some(Found { by, after, .. }) = hunt.search()?
-    {
-        bail!("without any planted bug {by} is broken after {after}");
-    }
+    hunt.end(rows.iter().filter_map(|row| row.verdict.found()))?;
     Ok(rows)
 }
 
 fn table(rows: &[Row]) -> String {
     let mut text =
         String::from("| bug | found by | after | seconds, with building |\n|---|---|---|---:|\n");
-    for Row { name, found, seconds } in rows {
-        let (by, after) = match found {
+    for Row { name, verdict, seconds } in rows {
+        let (by, after) = match verdict.found() {
             Some(Found { by, after, .. }) => (by.as_str(), after.as_str()),
             None => ("nothing", ""),
         };
         text += &format!("| {name} | {by} | {after} | {seconds:.1} |\n");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(verdict: Verdict) -> Row {
+        Row { name: "01-a-bug".into(), verdict, seconds: 1.0 }
+    }
+
+    fn found(by: &str) -> Verdict {
+        Verdict::Found(Found::by_seed(by, 3))
+    }
+
+    #[test]
+    fn all_have_to_be_found() {
+        assert!(judge(&[row(found("I3 in order"))], 9).is_ok());
+        for verdict in [Verdict::Nothing, Verdict::NoEnd] {
+            let error = judge(&[row(found("I3 in order")), row(verdict)], 9).unwrap_err();
+            assert_eq!(error.to_string(), "not found within 9 seeds: 01-a-bug");
+        }
+    }
 }
