@@ -5,6 +5,7 @@ mod list;
 mod outcomes;
 mod survivors;
 
+use std::fmt;
 use std::process::Command;
 use std::time::Instant;
 
@@ -35,6 +36,11 @@ const TIMEOUT: &str = "20";
 
 /// Of viable mutants that came to an end, so many of a hundred have to be caught.
 const LEAST: usize = 95;
+
+/// Of all mutants, at most so many of a hundred may run into the time limit, and at least so many
+/// have to be judged: what is left out says nothing.
+const LATE_MOST: usize = 10;
+const JUDGED_LEAST: usize = 75;
 
 /// What `cargo xtask mutants` takes.
 #[derive(Args)]
@@ -71,7 +77,7 @@ impl Arguments {
         let tree = Tree::new(context)?;
         let all = Mutant::all(context, &tree, &cargo_mutants)?;
         let wanted = self.choose(all);
-        ensure!(!wanted.is_empty(), "no mutant is wanted");
+        self.is_enough(&wanted)?;
         match &self.only {
             Some(text) => println!("{} mutants with `{text}` in their names", wanted.len()),
             None => {
@@ -99,22 +105,36 @@ impl Arguments {
         let late: Vec<&Mutant> =
             of(&wanted, &fates, Fate::TimedOut).chain(that(Verdict::NoEnd)).collect();
         let count = |fate| of(&wanted, &fates, fate).count();
-        let unviable = count(Fate::Unviable);
-        let by_others = verdicts.iter().filter_map(Verdict::found).count();
-        println!("\n{:5} mutants", wanted.len());
-        println!("{unviable:5} do not compile");
-        println!("{:5} ran into the time limit", late.len());
-        println!("{:5} caught by unit tests ({unit_seconds:.0} s)", count(Fate::Caught));
-        println!("{by_others:5} caught by the simulator or the search ({seconds:.0} s)");
-        println!("{:5} survived", survivors.len());
-        let judged = wanted.len() - unviable - late.len();
-        let caught = judged - survivors.len();
-        println!("{caught} of {judged} caught: {:.1} %", percent(caught, judged));
+        let tally = Tally {
+            wanted: wanted.len(),
+            unviable: count(Fate::Unviable),
+            late: late.len(),
+            by_unit_tests: count(Fate::Caught),
+            by_others: verdicts.iter().filter_map(Verdict::found).count(),
+        };
+        println!("\n{tally}");
+        println!("(unit tests: {unit_seconds:.0} s; the simulator and the search: {seconds:.0} s)");
         for mutant in &late {
             println!("time: {}", mutant.name);
         }
         Survivors::read(context)?.judge(&survivors)?;
-        ensure!(caught * 100 >= judged * LEAST, "fewer than {LEAST} of 100 are caught");
+        tally.judge()
+    }
+
+    /// Where a file got another name, nothing would be looked at any more.
+    fn is_enough(&self, wanted: &[Mutant]) -> Result<()> {
+        ensure!(!wanted.is_empty(), "no mutant is wanted");
+        if self.only.is_some() {
+            return Ok(());
+        }
+        let whole = wanted.iter().filter(|mutant| mutant.file.starts_with(WHOLE)).count();
+        ensure!(self.drawn || whole > 0, "{WHOLE} has no mutants");
+        let drawn = wanted.len() - whole;
+        ensure!(
+            drawn == self.count,
+            "there are {drawn} mutants to draw, fewer than {}",
+            self.count
+        );
         Ok(())
     }
 
@@ -162,8 +182,53 @@ fn of<'a>(all: &'a [Mutant], fates: &'a [Fate], fate: Fate) -> impl Iterator<Ite
     all.iter().zip(fates).filter(move |(_, of)| **of == fate).map(|(mutant, _)| mutant)
 }
 
-fn percent(part: usize, whole: usize) -> f64 {
-    if whole == 0 { 100.0 } else { 100.0 * part as f64 / whole as f64 }
+/// How many mutants came to which end.
+struct Tally {
+    wanted: usize,
+    unviable: usize,
+    late: usize,
+    by_unit_tests: usize,
+    by_others: usize,
+}
+
+impl Tally {
+    const fn caught(&self) -> usize {
+        self.by_unit_tests + self.by_others
+    }
+
+    const fn judged(&self) -> usize {
+        self.wanted - self.unviable - self.late
+    }
+
+    fn judge(&self) -> Result<()> {
+        let Tally { wanted, late, .. } = self;
+        let (caught, judged) = (self.caught(), self.judged());
+        ensure!(
+            late * 100 <= wanted * LATE_MOST,
+            "{late} of {wanted} ran into the time limit, more than {LATE_MOST} of 100: is the \
+             machine slow?"
+        );
+        ensure!(
+            judged > 0 && judged * 100 >= wanted * JUDGED_LEAST,
+            "{judged} of {wanted} were judged, fewer than {JUDGED_LEAST} of 100"
+        );
+        ensure!(caught * 100 >= judged * LEAST, "fewer than {LEAST} of 100 are caught");
+        Ok(())
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (caught, judged) = (self.caught(), self.judged());
+        writeln!(f, "{:5} mutants", self.wanted)?;
+        writeln!(f, "{:5} do not compile", self.unviable)?;
+        writeln!(f, "{:5} ran into the time limit", self.late)?;
+        writeln!(f, "{:5} caught by unit tests", self.by_unit_tests)?;
+        writeln!(f, "{:5} caught by the simulator or the search", self.by_others)?;
+        writeln!(f, "{:5} survived", judged - caught)?;
+        let percent = if judged == 0 { 0.0 } else { 100.0 * caught as f64 / judged as f64 };
+        write!(f, "{caught} of {judged} caught: {percent:.1} %")
+    }
 }
 
 /// cargo-mutants, on the core of a copy of the workspace.
@@ -184,4 +249,47 @@ fn said(command: &mut Command, codes: &[i32]) -> Result<String> {
         bail!("cargo-mutants ended with {code:?}: {}", complaint.trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(unviable: usize, late: usize, caught: usize) -> Tally {
+        Tally { wanted: 100, unviable, late, by_unit_tests: caught, by_others: 0 }
+    }
+
+    #[test]
+    fn few_may_be_left_out_and_few_survive() {
+        assert!(tally(10, 5, 85).judge().is_ok());
+        let told = |tally: Tally| tally.judge().unwrap_err().to_string();
+        assert!(told(tally(0, 100, 0)).contains("100 of 100 ran into the time limit"));
+        assert!(told(tally(100, 0, 0)).contains("0 of 100 were judged"));
+        assert!(told(tally(26, 0, 74)).contains("74 of 100 were judged"));
+        assert!(told(tally(0, 0, 94)).contains("are caught"));
+        assert!(Tally { wanted: 0, ..tally(0, 0, 0) }.judge().is_err());
+    }
+
+    #[test]
+    fn there_is_something_to_look_at() {
+        let arguments =
+            Arguments { seed: 1, count: 1, drawn: false, only: None, seeds: 1, list: false };
+        let mutant = |file: &str| Mutant {
+            name: format!("{file}:1:1: replace a with b"),
+            file: file.into(),
+            key: format!("{file}: replace a with b"),
+            diff: String::new(),
+        };
+        let (whole, drawn) =
+            (|| mutant("core/src/identity/mod.rs"), || mutant("core/src/link/a.rs"));
+        let is_enough = |all: Vec<Mutant>| arguments.is_enough(&arguments.choose(all)).is_ok();
+        assert!(is_enough(vec![whole(), drawn(), drawn()]));
+        assert!(!is_enough(vec![whole()]) && !is_enough(vec![drawn()]) && !is_enough(vec![]));
+    }
+
+    #[test]
+    fn what_is_told_adds_up() {
+        let told = tally(3, 2, 90).to_string();
+        assert!(told.contains("    5 survived") && told.ends_with("90 of 95 caught: 94.7 %"));
+    }
 }
