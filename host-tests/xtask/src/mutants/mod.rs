@@ -76,6 +76,7 @@ impl Arguments {
         let cargo_mutants = install::cargo_tool(context, "cargo-mutants")?;
         let tree = Tree::new(context)?;
         let all = Mutant::all(context, &tree, &cargo_mutants)?;
+        let keys: Vec<String> = all.iter().map(|mutant| mutant.key.clone()).collect();
         let wanted = self.choose(all);
         self.is_enough(&wanted)?;
         match &self.only {
@@ -117,7 +118,9 @@ impl Arguments {
         for mutant in &late {
             println!("time: {}", mutant.name);
         }
-        Survivors::read(context)?.judge(&survivors)?;
+        let is_late = |mutant: &Mutant| late.iter().any(|late| late.name == mutant.name);
+        let judged: Vec<&Mutant> = wanted.iter().filter(|mutant| !is_late(mutant)).collect();
+        Survivors::read(context)?.judge(&keys, &judged, &survivors)?;
         tally.judge()
     }
 
