@@ -35,6 +35,12 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// The number of the promise, as `I3`; of a rule, as `R7`.
+    pub(super) fn number(&self) -> &str {
+        let by = self.by.strip_prefix("the search: ").unwrap_or(&self.by);
+        by.split(' ').next().unwrap_or_default()
+    }
+
     /// Found by a seed of the simulator, when all before it had passed.
     pub(super) fn by_seed(by: &str, seed: u64) -> Found {
         let seeds = seed + 1;

@@ -31,6 +31,7 @@ pub(crate) fn check(context: &Context) -> Result<()> {
     let all = Planted::all(&context.root)?;
     for planted in &all {
         planted.files(&context.root)?;
+        planted.breaks()?;
     }
     let count = all.len();
     let wanted = if context.depth == Depth::Full {
@@ -112,6 +113,8 @@ fn judge(rows: &[Row], seeds: u64) -> Result<()> {
 /// One line of the table.
 struct Row {
     name: String,
+    /// The promises that its heading names.
+    breaks: Vec<String>,
     verdict: Verdict,
     seconds: f64,
 }
@@ -126,6 +129,7 @@ fn look(
     // That they apply is seen first: it takes no time.
     for planted in wanted {
         planted.files(&context.root)?;
+        planted.breaks()?;
     }
     let tree = Tree::new(context)?;
     let hunt = Hunt { context, tree: &tree, seeds, threads };
@@ -142,21 +146,40 @@ fn look(
             Verdict::NoEnd => "not found, as a run did not end".into(),
         };
         println!("{:36} {told}, {seconds:.1} s", planted.name);
-        rows.push(Row { name: planted.name.clone(), verdict, seconds });
+        let breaks = planted.breaks()?.into_iter().map(String::from).collect();
+        rows.push(Row { name: planted.name.clone(), breaks, verdict, seconds });
     }
     hunt.end(rows.iter().filter_map(|row| row.verdict.found()))?;
     Ok(rows)
 }
 
+/// What an application counts on. The other promises are about what stands behind these.
+const COUNTED_ON: [&str; 4] = ["I1", "I2", "I3", "I4"];
+
 fn table(rows: &[Row]) -> String {
-    let mut text =
-        String::from("| bug | found by | after | seconds, with building |\n|---|---|---|---:|\n");
-    for Row { name, verdict, seconds } in rows {
+    let mut text = String::from(
+        "| bug | breaks | found by | after | seconds, with building |\n|---|---|---|---|---:|\n",
+    );
+    let mut others = Vec::new();
+    for Row { name, breaks, verdict, seconds } in rows {
         let (by, after) = match verdict.found() {
             Some(Found { by, after, .. }) => (by.as_str(), after.as_str()),
             None => ("nothing", ""),
         };
-        text += &format!("| {name} | {by} | {after} | {seconds:.1} |\n");
+        text += &format!("| {name} | {} | {by} | {after} | {seconds:.1} |\n", breaks.join(", "));
+        let is_one = |name: &str| COUNTED_ON.contains(&name);
+        let number = verdict.found().map_or("", Found::number);
+        if breaks.iter().any(|name| is_one(name)) && !is_one(number) {
+            others.push(name.as_str());
+        }
+    }
+    if !others.is_empty() {
+        text += &format!(
+            "\nThe following break one of I1 to I4, by what is said of them, but the checker of \
+             another promise\nwas quicker and ended the run. That logs or outcomes came out wrong \
+             was not seen here:\n\n- {}\n",
+            others.join("\n- ")
+        );
     }
     text
 }
@@ -166,7 +189,8 @@ mod tests {
     use super::*;
 
     fn row(verdict: Verdict) -> Row {
-        Row { name: "01-a-bug".into(), verdict, seconds: 1.0 }
+        let breaks = ["I2", "I11"].map(String::from).to_vec();
+        Row { name: "01-a-bug".into(), breaks, verdict, seconds: 1.0 }
     }
 
     fn found(by: &str) -> Verdict {
@@ -180,5 +204,14 @@ mod tests {
             let error = judge(&[row(found("I3 in order")), row(verdict)], 9).unwrap_err();
             assert_eq!(error.to_string(), "not found within 9 seeds: 01-a-bug");
         }
+    }
+    #[test]
+    fn the_table_tells_where_another_checker_was_quicker() {
+        let row = |by| table(&[row(found(by))]);
+        let own = row("I2 nothing twice");
+        assert!(own.contains("| 01-a-bug | I2, I11 | I2 nothing twice | 4 seeds | 1.0 |"), "{own}");
+        assert!(own.ends_with("1.0 |\n"), "{own}");
+        assert!(row("the search: I2 nothing twice").ends_with("1.0 |\n"));
+        assert!(row("I11 same sequence, same bytes").ends_with("not seen here:\n\n- 01-a-bug\n"));
     }
 }

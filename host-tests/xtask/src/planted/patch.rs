@@ -12,6 +12,10 @@ use crate::tree::Tree;
 /// Where planted bugs are kept.
 pub(super) const DIRECTORY: &str = "host-tests/planted";
 
+/// The last of the promises, which are I1 and so on, and of the rules.
+const PROMISES: u8 = 21;
+const RULES: u8 = 21;
+
 /// A planted bug.
 pub(crate) struct Planted {
     /// The name of its file, without the ending.
@@ -49,6 +53,32 @@ impl Planted {
     /// The heading's first line.
     pub(super) fn title(&self) -> &str {
         self.heading().lines().next().unwrap_or_default()
+    }
+
+    /// The promises that it breaks: its heading ends with a line like `Breaks: I2, I11; R2, R8`,
+    /// in which the rules that it goes against may stand behind them.
+    pub(super) fn breaks(&self) -> Result<Vec<&str>> {
+        let line = self.heading().lines().last().and_then(|line| line.strip_prefix("Breaks: "));
+        let line = line.with_context(|| format!("{}: no last line `Breaks: `", self.name))?;
+        let (promises, rules) = line.split_once("; ").map_or((line, None), |(p, r)| (p, Some(r)));
+        let promises: Vec<&str> = promises.split(", ").collect();
+        let are = |names: &[&str], letter, most| {
+            names.iter().all(|name| {
+                let number = name.strip_prefix(letter).and_then(|n| n.parse::<u8>().ok());
+                number.is_some_and(|n| (1..=most).contains(&n) && *name == format!("{letter}{n}"))
+            })
+        };
+        ensure!(
+            are(&promises, 'I', PROMISES)
+                && rules.is_none_or(|rules| are(
+                    &rules.split(", ").collect::<Vec<_>>(),
+                    'R',
+                    RULES
+                )),
+            "{}: not understood: {line}",
+            self.name
+        );
+        Ok(promises)
     }
 
     /// What the changed files become, by their paths.
@@ -103,18 +133,22 @@ mod tests {
         let all = Planted::all(&root()).unwrap();
         for planted in &all {
             planted.files(&root()).unwrap();
-            let names = |word: &str| {
-                let number = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-                let digits = number.strip_prefix(['R', 'I']).unwrap_or_default();
-                !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
-            };
             let heading = planted.heading();
             assert!(heading.lines().count() >= 3, "{}: its heading is too short", planted.name);
-            assert!(
-                heading.split_whitespace().any(names),
-                "{}: its heading names no rule and no promise",
-                planted.name
-            );
+            assert!(!planted.breaks().unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn what_it_breaks_is_data() {
+        let of = |line: &str| {
+            let text = format!("A bug.\n\nWho had it.\n{line}\n\n--- a/core/src/lib.rs\n");
+            Planted::made("96-breaks".into(), text).breaks().map(|all| all.join(" ")).ok()
+        };
+        assert_eq!(of("Breaks: I2, I11; R2, R8").as_deref(), Some("I2 I11"));
+        assert_eq!(of("Breaks: I17").as_deref(), Some("I17"));
+        for line in ["Breaks I2.", "Breaks: ", "Breaks: I2, R8", "Breaks: I22", "Breaks: I2; I3"] {
+            assert_eq!(of(line), None, "{line}");
         }
     }
 
