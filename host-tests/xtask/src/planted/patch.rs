@@ -12,6 +12,9 @@ use crate::tree::Tree;
 /// Where planted bugs are kept.
 pub(super) const DIRECTORY: &str = "host-tests/planted";
 
+/// There are at least so many.
+const LEAST: usize = 20;
+
 /// The last of the promises, which are I1 and so on, and of the rules.
 const PROMISES: u8 = 21;
 const RULES: u8 = 21;
@@ -25,6 +28,9 @@ pub(crate) struct Planted {
 
 impl Planted {
     /// All of them, by name.
+    ///
+    /// # Errors
+    /// There are fewer than there have to be.
     pub(super) fn all(root: &Path) -> Result<Vec<Planted>> {
         let mut all = Vec::new();
         let directory = root.join(DIRECTORY);
@@ -36,6 +42,8 @@ impl Planted {
                 all.push(Planted { name, text });
             }
         }
+        let count = all.len();
+        ensure!(count >= LEAST, "{DIRECTORY} has {count} planted bugs, fewer than {LEAST}");
         all.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)
     }
@@ -137,6 +145,17 @@ mod tests {
             assert!(heading.lines().count() >= 3, "{}: its heading is too short", planted.name);
             assert!(!planted.breaks().unwrap().is_empty());
         }
+    }
+
+    #[test]
+    fn a_directory_with_few_of_them_is_no_proof() {
+        let root = std::env::temp_dir().join(format!("ottla-planted-{}", std::process::id()));
+        fs::create_dir_all(root.join(DIRECTORY)).unwrap();
+        let told = || Planted::all(&root).map(|all| all.len()).unwrap_err().to_string();
+        assert!(told().contains("has 0 planted bugs"), "{}", told());
+        fs::write(root.join(DIRECTORY).join("01-one.patch"), "A bug.").unwrap();
+        assert!(told().contains("has 1 planted bugs"), "{}", told());
+        fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
