@@ -19,13 +19,16 @@ const CHILD: &str = "OTTLA_SCENARIO";
 /// The scripts of a folder, in the order of their names.
 ///
 /// # Errors
-/// The folder cannot be read.
+/// The folder cannot be read, or has no script.
 pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let read = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     let paths: Result<Vec<PathBuf>, std::io::Error> =
         read.map(|entry| entry.map(|entry| entry.path())).collect();
     let mut paths = paths?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    if paths.is_empty() {
+        bail!("{}: no scripts", folder.display());
+    }
     paths.sort();
     Ok(paths)
 }
@@ -191,5 +194,12 @@ mod tests {
         let new = with_trace(text, &["node 1".to_owned(), "  more".to_owned()]);
         assert_eq!(new, "# what it is\n\ngiven\n  nodes 1 # one\n\ntrace\n  node 1\n    more\n");
         assert_eq!(with_trace("given\n", &[]), "given\n\ntrace\n");
+    }
+    #[test]
+    fn a_folder_without_scripts_is_no_success() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        assert!(!files(folder).unwrap().is_empty());
+        let error = files(&folder.join("src")).unwrap_err().to_string();
+        assert!(error.ends_with("src: no scripts"), "{error}");
     }
 }
