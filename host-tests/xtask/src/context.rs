@@ -6,6 +6,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
+/// The variable with which tests record what they have seen. Checks unset it, for with it they would
+/// pass whatever they see.
+pub(crate) const UPDATE: &str = "UPDATE";
+
 /// How much is checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Depth {
@@ -42,7 +46,7 @@ impl Context {
     /// The cargo that runs this program, at the root of the workspace.
     pub(crate) fn cargo<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.current_dir(&self.root).args(arguments);
+        command.current_dir(&self.root).args(arguments).env_remove(UPDATE);
         command
     }
 
@@ -53,5 +57,18 @@ impl Context {
             command.env("OTTLA_LONG_TESTS", "1");
         }
         command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_record_nothing() {
+        let context = Context::new(Depth::Quick).unwrap();
+        for command in [context.cargo(["run"]), context.cargo_test()] {
+            assert!(command.get_envs().any(|variable| variable == (UPDATE.as_ref(), None)));
+        }
     }
 }

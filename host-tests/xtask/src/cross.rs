@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use board_matrix::Board;
 
 use crate::command::{read, run};
-use crate::context::Context;
+use crate::context::{Context, UPDATE};
 use crate::install::{self, Tool};
 
 /// The targets that are checked beside the host: a 32-bit host, and microcontrollers with and
@@ -116,6 +116,7 @@ impl Toolchain {
                 command
             }
         };
+        command.env_remove(UPDATE);
         // Without documentation tests, for which Debian's cargo lacks the library.
         command.args(["--target", target, "--package", package, "--lib", "--tests"]);
         command.args(["--target-dir", "target/cross"]);

@@ -12,7 +12,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 
-use crate::context::{Context, Depth};
+use crate::context::{Context, Depth, UPDATE};
 use crate::draw::draw;
 use crate::install;
 use crate::planted::{Found, Hunt, Planted, Verdict};
@@ -238,7 +238,7 @@ impl fmt::Display for Tally {
 fn command(context: &Context, tree: &Tree, program: &std::path::Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(&tree.root).env("CARGO_TARGET_DIR", &tree.target);
-    command.env("CARGO", context.cargo([]).get_program());
+    command.env("CARGO", context.cargo([]).get_program()).env_remove(UPDATE);
     command.args(["mutants", "--no-config", "--package", "ottla"]);
     command
 }
