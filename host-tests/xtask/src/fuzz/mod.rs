@@ -176,8 +176,10 @@ impl<'a> Fuzzer<'a> {
         let began = Instant::now();
         let output = catch(&mut command)?;
         let said = String::from_utf8_lossy(&output.stderr);
-        println!("{target:18}{}", Line::read(&said, began.elapsed()));
+        let line = Line::read(&said, began.elapsed());
+        println!("{target:18}{line}");
         if output.status.success() {
+            line.judge().with_context(|| format!("{target}:\n{}", tail(&said)))?;
             return Ok(None);
         }
         let input = said.lines().find_map(|line| Some(line.split_once("Test unit written to ")?.1));
@@ -257,6 +259,17 @@ impl Line {
         }
         line
     }
+
+    /// Sees that a run that found nothing has looked: no number of it is 0, unless libFuzzer did
+    /// nothing or says it in other words.
+    fn judge(&self) -> Result<()> {
+        let Self { runs, edges, inputs, .. } = self;
+        ensure!(
+            *runs > 0 && *edges > 0 && *inputs > 0,
+            "{runs} runs, {edges} edges, {inputs} inputs: nothing was run, or that is not understood"
+        );
+        Ok(())
+    }
 }
 
 impl std::fmt::Display for Line {
@@ -305,5 +318,15 @@ stat::number_of_executed_units: 1030
         assert_eq!((line.runs, line.edges, line.inputs), (1_030, 2_946, 134));
         assert!(complaint(SAID).ends_with("x.rs:1:1:\nI7: closed"), "{}", complaint(SAID));
         assert_eq!(complaint("killed"), "killed");
+    }
+
+    #[test]
+    fn a_run_without_figures_is_no_success() {
+        let judge = |said: &str| Line::read(said, Duration::from_secs(2)).judge();
+        assert!(judge(SAID).is_ok());
+        for word in ["stat::number_of_executed_units", "cov", "corp"] {
+            assert!(judge(&SAID.replace(word, "other")).is_err(), "{word}");
+        }
+        assert!(judge("").is_err());
     }
 }
