@@ -1,7 +1,8 @@
 //! Programs the checks need, and installing those that are missing.
 
 use std::env;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Once;
 
@@ -16,6 +17,20 @@ pub(crate) struct Tool {
     pub(crate) program: &'static str,
     pub(crate) package: &'static str,
 }
+
+/// A program from cargo's registry, which is called as its package. The version is part of what is
+/// tested: another one draws other mutants by the same seed.
+pub(crate) struct CargoTool {
+    package: &'static str,
+    version: &'static str,
+}
+
+/// What makes mutants.
+pub(crate) const CARGO_MUTANTS: CargoTool =
+    CargoTool { package: "cargo-mutants", version: "27.1.0" };
+
+/// What builds libFuzzer's programs.
+pub(crate) const CARGO_FUZZ: CargoTool = CargoTool { package: "cargo-fuzz", version: "0.13.2" };
 
 /// What running Kafka takes.
 pub(crate) const JAVA: &[Tool] = &[
@@ -37,23 +52,50 @@ pub(crate) const KCAT: &[Tool] = &[Tool { program: "kcat", package: "kcat" }];
 /// What building libFuzzer takes.
 pub(crate) const CPLUSPLUS: &[Tool] = &[Tool { program: "c++", package: "g++" }];
 
+/// What counts instructions.
+pub(crate) const VALGRIND: &[Tool] = &[Tool { program: "valgrind", package: "valgrind" }];
+
+/// What linking for a 32-bit host takes.
+pub(crate) const LIBRARIES_32: &[Tool] =
+    &[Tool { program: "/usr/lib32/crt1.o", package: "gcc-multilib" }];
+
 /// What reads how much was reached, by the version of LLVM that the compiler has.
-pub(crate) const LLVM: &[(&str, &[Tool])] = &[
+const LLVM: &[(&str, &[Tool])] = &[
     ("21", &[Tool { program: "llvm-cov-21", package: "llvm-21" }]),
     ("22", &[Tool { program: "llvm-cov-22", package: "llvm-22" }]),
 ];
 
 /// Installs everything the checks need.
-pub(crate) fn everything() -> Result<()> {
-    require(JAVA)?;
-    require(GO)?;
-    require(QEMU)?;
-    require(KCAT)?;
+pub(crate) fn everything(context: &Context) -> Result<()> {
+    for tools in [JAVA, GO, QEMU, KCAT, CPLUSPLUS, VALGRIND, LIBRARIES_32] {
+        require(tools)?;
+    }
+    llvm()?;
+    for tool in [CARGO_MUTANTS, CARGO_FUZZ] {
+        cargo_tool(context, &tool)?;
+    }
     for target in cross::TARGETS {
         cross::Toolchain::for_target(target)?;
     }
     println!("nothing is missing");
     Ok(())
+}
+
+/// LLVM's programs, of the version that the compiler has; its number is the end of their names.
+pub(crate) fn llvm() -> Result<&'static str> {
+    let said = read(Command::new("rustc").arg("-vV"))?;
+    let (version, tools) = llvm_of(&said)?;
+    require(tools)?;
+    Ok(version)
+}
+
+fn llvm_of(said: &str) -> Result<(&'static str, &'static [Tool])> {
+    let version = said.lines().find_map(|line| line.strip_prefix("LLVM version: "));
+    let major = version.and_then(|version| version.split('.').next());
+    let known = LLVM.iter().find(|(version, _)| Some(*version) == major).copied();
+    known.with_context(|| {
+        format!("the compiler's LLVM is {version:?}, and no package with its programs is known")
+    })
 }
 
 /// Installs those of `tools` that are missing, or says what to install.
@@ -78,9 +120,9 @@ pub(crate) fn require(tools: &[Tool]) -> Result<()> {
     Ok(())
 }
 
-/// The path of a program from cargo's registry that is called as its package; it is installed among
-/// the user's caches if it is not there. Its version is that of the first installation.
-pub(crate) fn cargo_tool(context: &Context, package: &str) -> Result<PathBuf> {
+/// The path of a program from cargo's registry; it is installed among the user's caches if it is not
+/// there in its version.
+pub(crate) fn cargo_tool(context: &Context, tool: &CargoTool) -> Result<PathBuf> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     // The same place as that of the programs that the tests against Kafka build.
     let cache = set("OTTLA_CACHE")
@@ -88,11 +130,27 @@ pub(crate) fn cargo_tool(context: &Context, package: &str) -> Result<PathBuf> {
         .or_else(|| set("HOME").map(|home| home.join(".cache").join("ottla")))
         .context("no place for a cache: set OTTLA_CACHE")?;
     let root = cache.join("tools");
-    let program = root.join("bin").join(package);
-    if !program.is_file() {
-        run(context.cargo(["install", "--locked", package, "--root"]).arg(&root))?;
+    let list = fs::read_to_string(root.join(".crates.toml")).unwrap_or_default();
+    let program = root.join("bin").join(tool.package);
+    if !(program.is_file() && tool.is_listed(&list)) {
+        run(&mut tool.install(context, &root))?;
     }
     Ok(program)
+}
+
+impl CargoTool {
+    /// Whether cargo's list of what it has installed in a place has it, in this version.
+    fn is_listed(&self, list: &str) -> bool {
+        let CargoTool { package, version } = self;
+        list.lines().any(|line| line.starts_with(&format!("\"{package} {version} (")))
+    }
+
+    /// Puts it in the place of any other version.
+    fn install(&self, context: &Context, root: &Path) -> Command {
+        let mut cargo = context.cargo(["install", "--locked", "--version"]);
+        cargo.arg(format!("={}", self.version)).arg(self.package).arg("--root").arg(root);
+        cargo
+    }
 }
 
 /// Whether a program is on the path, or a file exists.
@@ -130,5 +188,33 @@ mod tests {
         assert!(is_present("/bin/sh"));
         assert!(!is_present("no-such-program"));
         assert!(!is_present("/bin/no-such-program"));
+    }
+    #[test]
+    fn a_program_of_another_version_is_not_the_one() {
+        let list = "[v1]\n\"cargo-a 27.1.0 (registry+https://x/index)\" = [\"cargo-a\"]\n";
+        let is_listed = |package, version| CargoTool { package, version }.is_listed(list);
+        assert!(is_listed("cargo-a", "27.1.0"));
+        assert!(!is_listed("cargo-a", "27.1.1") && !is_listed("cargo-a", "27.1"));
+        assert!(!is_listed("cargo-b", "27.1.0") && !is_listed("o-a", "27.1.0"));
+    }
+
+    #[test]
+    fn programs_are_installed_in_their_exact_versions() {
+        let context = Context::new(crate::context::Depth::Quick).unwrap();
+        for tool in [CARGO_MUTANTS, CARGO_FUZZ] {
+            let command = tool.install(&context, Path::new("place"));
+            let said: Vec<_> = command.get_args().map(|one| one.to_string_lossy()).collect();
+            let version = said.iter().find_map(|one| one.strip_prefix('=')).unwrap();
+            assert_eq!(version.split('.').filter(|part| part.parse::<u32>().is_ok()).count(), 3);
+            assert!(said.iter().any(|one| one == "--locked"), "with what it was made with");
+        }
+    }
+
+    #[test]
+    fn programs_of_llvm_are_those_of_the_compilers_version() {
+        let found = |said| llvm_of(said).map(|(version, tools)| (version, tools[0].program)).ok();
+        assert_eq!(found("rustc 1\nLLVM version: 22.1.2"), Some(("22", "llvm-cov-22")));
+        assert_eq!(found("rustc 1\nLLVM version: 3.0"), None);
+        assert_eq!(found("rustc 1"), None);
     }
 }

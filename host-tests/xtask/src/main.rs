@@ -114,7 +114,7 @@ impl Test {
 fn main() -> ExitCode {
     let result = match Cli::parse().chore {
         Chore::Test(test) => test.run(),
-        Chore::Setup => install::everything(),
+        Chore::Setup => Context::new(Depth::Normal).and_then(|c| install::everything(&c)),
         Chore::Rows => Context::new(Depth::Normal).and_then(|context| rows::list(&context)),
         Chore::Bench { arguments } => {
             Context::new(Depth::Normal).and_then(|context| bench::run(&context, &arguments))

@@ -70,15 +70,7 @@ struct Llvm {
 
 impl Llvm {
     fn find() -> Result<Self> {
-        let said = read(Command::new("rustc").arg("-vV"))?;
-        let version = said.lines().find_map(|line| line.strip_prefix("LLVM version: "));
-        let major = version.and_then(|version| version.split('.').next());
-        let tools = install::LLVM.iter().find(|(version, _)| Some(*version) == major);
-        let Some((version, tools)) = tools else {
-            bail!("the compiler's LLVM is {version:?}, and no package with its programs is known");
-        };
-        install::require(tools)?;
-        Ok(Self { version })
+        Ok(Self { version: install::llvm()? })
     }
 
     fn program(&self, name: &str) -> Command {

@@ -106,7 +106,7 @@ struct Fuzzer<'a> {
 impl<'a> Fuzzer<'a> {
     fn new(context: &'a Context) -> Result<Self> {
         install::require(install::CPLUSPLUS)?;
-        let cargo_fuzz = install::cargo_tool(context, "cargo-fuzz")?;
+        let cargo_fuzz = install::cargo_tool(context, &install::CARGO_FUZZ)?;
         let target_directory = context.root.join(context.target_directory()).join("fuzz");
         fs::create_dir_all(&target_directory)?;
         Ok(Self { context, cargo_fuzz, target_directory })

@@ -73,7 +73,7 @@ pub(crate) fn check(context: &Context) -> Result<()> {
 
 impl Arguments {
     pub(crate) fn run(&self, context: &Context) -> Result<()> {
-        let cargo_mutants = install::cargo_tool(context, "cargo-mutants")?;
+        let cargo_mutants = install::cargo_tool(context, &install::CARGO_MUTANTS)?;
         let tree = Tree::new(context)?;
         let all = Mutant::all(context, &tree, &cargo_mutants)?;
         let keys: Vec<String> = all.iter().map(|mutant| mutant.key.clone()).collect();

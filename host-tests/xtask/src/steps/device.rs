@@ -6,13 +6,10 @@ use anyhow::{Context as _, Result};
 use crate::command::run;
 use crate::context::Context;
 use crate::cross::Toolchain;
-use crate::install::{self, Tool};
+use crate::install;
 
 /// A host with 32-bit addresses, whose programs this machine can run.
 const HOST_32: &str = "i686-unknown-linux-gnu";
-
-/// What linking for it takes.
-const LIBRARIES_32: &[Tool] = &[Tool { program: "/usr/lib32/crt1.o", package: "gcc-multilib" }];
 
 const PACKAGE: &str = "ottla-answers";
 
@@ -24,7 +21,7 @@ const MACHINES: [(&str, &str); 2] =
     [("thumbv7em-none-eabihf", "mps2-an386"), ("thumbv7m-none-eabi", "mps2-an385")];
 
 pub(super) fn check(context: &Context) -> Result<()> {
-    install::require(LIBRARIES_32)?;
+    install::require(install::LIBRARIES_32)?;
     let toolchain = Toolchain::for_target(HOST_32)?;
     run(&mut toolchain.test(context, HOST_32, PACKAGE)).context(HOST_32)?;
     install::require(install::QEMU)?;

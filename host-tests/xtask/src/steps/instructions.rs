@@ -16,9 +16,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::command::{catch, run};
 use crate::context::Context;
-use crate::install::{Tool, require};
-
-const VALGRIND: &[Tool] = &[Tool { program: "valgrind", package: "valgrind" }];
+use crate::install::{VALGRIND, require};
 
 /// Numbers of partitions that are measured.
 const PARTITIONS: [u32; 2] = [1, 6];
