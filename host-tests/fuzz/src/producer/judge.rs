@@ -5,8 +5,9 @@ use std::collections::btree_map::Entry;
 
 use ottla::producer::Flush;
 use ottla::{Accepted, Cause, Delivery, Instant, Outcome, Topic};
+use ottla_simulator::frames::is_refusal;
 
-use super::peer::Asked;
+use super::peer::{Asked, Codes};
 
 /// A record without an outcome.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -96,11 +97,19 @@ impl Ledger {
 /// The key of a batch: who sent it, where to, and its first sequence.
 type Key = (i64, i16, Vec<u8>, i32, i32);
 
-/// What was sent under each sequence. I11: the same sequence, the same bytes, unless a broker has
-/// refused it.
+/// The bytes of a batch, and how many of their attempts were refused.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+struct Sent {
+    records: Vec<u8>,
+    attempts: u32,
+    refused: u32,
+}
+
+/// What was sent under each sequence. I11 and R2: the same sequence, the same bytes, unless every
+/// attempt was refused.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(super) struct Book {
-    sent: BTreeMap<Key, Vec<u8>>,
+    sent: BTreeMap<Key, Sent>,
 }
 
 fn keys(asked: &Asked) -> Vec<(Key, Vec<u8>)> {
@@ -131,19 +140,32 @@ impl Book {
         for (key, records) in keys(asked) {
             match self.sent.entry(key) {
                 Entry::Vacant(entry) => {
-                    entry.insert(records);
+                    entry.insert(Sent { records, attempts: 1, refused: 0 });
                 }
-                Entry::Occupied(entry) => {
-                    assert_eq!(entry.get(), &records, "other bytes under {:?}", entry.key());
+                Entry::Occupied(mut entry) => {
+                    let key = format!("{:?}", entry.key());
+                    assert_eq!(entry.get().records, records, "I11: other bytes under {key}");
+                    entry.get_mut().attempts += 1;
                 }
             }
         }
     }
 
-    /// It was answered, somehow: its sequences may be others' from now on.
-    pub(super) fn answered(&mut self, asked: &Asked) {
+    /// It was answered. A sequence is free for other bytes if all that was ever heard of it is that
+    /// it was refused: an attempt that ended otherwise, or is not answered, keeps them.
+    pub(super) fn answered(&mut self, asked: &Asked, codes: &Codes) {
+        let acks = asked.produce().acks;
         for (key, _) in keys(asked) {
-            self.sent.remove(&key);
+            let code = codes.iter().find(|(name, index, _)| (name, *index) == (&key.2, key.3));
+            if code.is_none_or(|(_, _, code)| !is_refusal(*code, acks)) {
+                continue;
+            }
+            if let Entry::Occupied(mut entry) = self.sent.entry(key) {
+                entry.get_mut().refused += 1;
+                if entry.get().refused == entry.get().attempts {
+                    entry.remove();
+                }
+            }
         }
     }
 
@@ -247,11 +269,28 @@ mod tests {
             }
             Asked { api: Api::Produce, version: 9, correlation: 1, body }
         };
+        let (one, two) = (asked(b"one"), asked(b"two"));
+        let told = |code: i16| vec![(b"t".to_vec(), 0, code)];
         let mut book = Book::default();
-        book.written(&asked(b"one"));
-        book.written(&asked(b"one"));
-        assert!(fails(|| book.clone().written(&asked(b"two"))), "never answered");
-        book.answered(&asked(b"one"));
-        book.written(&asked(b"two"));
+        book.written(&one);
+        let unanswered = book.clone();
+        assert!(fails(|| book.clone().written(&two)), "never answered");
+        book.written(&one);
+        book.answered(&one, &told(2));
+        assert!(fails(|| book.clone().written(&two)), "one attempt of two is not answered");
+        book.answered(&one, &told(2));
+        book.written(&two);
+        // R2: what may be written keeps its bytes, and so does what is, whatever comes later.
+        for code in [Some(7), Some(6), Some(-1), Some(0), Some(46), None] {
+            let mut book = unanswered.clone();
+            book.answered(&one, &code.map_or(Vec::new(), told));
+            assert!(fails(|| book.clone().written(&two)), "answered {code:?}");
+            book.written(&one);
+            book.answered(&one, &told(2));
+            assert!(fails(|| book.clone().written(&two)), "answered {code:?}, and refused then");
+        }
+        let mut book = unanswered;
+        book.answered(&one, &vec![(b"t".to_vec(), 1, 2), (b"u".to_vec(), 0, 2)]);
+        assert!(fails(|| book.written(&two)), "others were refused");
     }
 }

@@ -161,6 +161,9 @@ pub(super) struct Cluster {
     pub(super) confused: bool,
 }
 
+/// What a Produce answer says of each partition: its topic, its index, and the code.
+pub(super) type Codes = Vec<(Vec<u8>, i32, i16)>;
+
 /// Codes that Produce has an answer of its own to.
 const PRODUCE: [i16; 24] =
     [6, 3, 7, 10, 45, 46, 47, 59, 20, 19, 2, 5, 29, 87, 90, 100, 103, 56, 67, 74, 75, 53, 31, -1];
@@ -177,8 +180,8 @@ impl Cluster {
         Self { next_id: 1_000, next_offset: 0, confused: false }
     }
 
-    /// The frame of an answer.
-    pub(super) fn answer(&mut self, asked: &Asked, recipe: &mut Recipe<'_>) -> Vec<u8> {
+    /// The frame of an answer, and what it says of batches.
+    pub(super) fn answer(&mut self, asked: &Asked, recipe: &mut Recipe<'_>) -> (Vec<u8>, Codes) {
         // One of many is for another request.
         let correlation = match recipe.byte() {
             255 => recipe.int32(),
@@ -187,8 +190,16 @@ impl Cluster {
         let &Asked { api, version, .. } = asked;
         let mut body = Vec::new();
         let mut written = version;
+        let mut codes = Codes::new();
         match api {
-            Api::Produce => self.produced(asked, recipe).write(version, &mut body),
+            Api::Produce => {
+                let answer = self.produced(asked, recipe);
+                answer.write(version, &mut body);
+                // What is for another request says nothing of this one.
+                if correlation == asked.correlation {
+                    codes = codes_of(&answer);
+                }
+            }
             Api::Metadata => Self::told(asked, recipe, &mut body),
             Api::InitProducerId => {
                 let item = self.identified(recipe);
@@ -207,7 +218,7 @@ impl Cluster {
         if recipe.byte() == 255 {
             body.extend_from_slice(&[7; 9]);
         }
-        answer(api, version, correlation, |out| out.extend_from_slice(&body))
+        (answer(api, version, correlation, |out| out.extend_from_slice(&body)), codes)
     }
 
     fn known(recipe: &mut Recipe<'_>) -> versions::Answer {
@@ -358,6 +369,15 @@ impl Cluster {
         }
         produce::Answer { topics, throttle_ms: recipe.throttle(), endpoints }
     }
+}
+
+fn codes_of(answer: &produce::Answer) -> Codes {
+    let mut codes = Codes::new();
+    for topic in &answer.topics {
+        let told = topic.partitions.iter().map(|told| &told.answer);
+        codes.extend(told.map(|told| (topic.name.clone(), told.index, told.error.0)));
+    }
+    codes
 }
 
 /// What comes with an error: a log start, texts, a leader.

@@ -478,11 +478,11 @@ impl<'a, O: Checked> World<'a, O> {
 
     fn answer(&mut self, at: usize, cut: u8, recipe: &mut Recipe<'_>) {
         let Some(asked) = self.wires[at].peer.asked.pop_front() else { return };
-        let bytes = self.cluster.answer(&asked, recipe);
+        let (bytes, codes) = self.cluster.answer(&asked, recipe);
         if self.cluster.confused {
             self.book.forget();
         } else if asked.api == Api::Produce {
-            self.book.answered(&asked);
+            self.book.answered(&asked, &codes);
         }
         let size = if cut == 0 { bytes.len() } else { usize::from(cut) };
         for piece in bytes.chunks(size) {
