@@ -29,12 +29,6 @@ fn span(input: &mut Unstructured<'_>, usual: u64) -> Result<Duration> {
     Ok(Duration::from_micros(pick(input, &micros)?))
 }
 
-/// As [`span`], without none at all: who wants no pause between attempts, or connections that may
-/// not be idle at all, gets what he asks for, and may be busy for ever at one instant.
-fn pause(input: &mut Unstructured<'_>, usual: u64) -> Result<Duration> {
-    span(input, usual).map(|span| span.max(Duration::from_micros(1)))
-}
-
 impl Setup {
     /// Zeros are the defaults.
     pub(super) fn draw(input: &mut Unstructured<'_>) -> Result<Self> {
@@ -56,14 +50,14 @@ impl Setup {
             max_request_size: pick(input, &[1_048_576, 90, 300, 1_000])?,
             max_in_flight: pick(input, &[5, 1, 2])?,
             retries: pick(input, &[usual.retries, 1, 3])?,
-            retry_backoff: pause(input, usual.retry_backoff.as_micros())?,
+            retry_backoff: span(input, usual.retry_backoff.as_micros())?,
             delivery_timeout: span(input, usual.delivery_timeout.as_micros())?,
             request_timeout: pick(input, &[30 * SECOND, SECOND, 1, u64::MAX])
                 .map(Duration::from_micros)?,
             metadata_max_age: span(input, usual.metadata_max_age.as_micros())?,
             metadata_max_idle: span(input, usual.metadata_max_idle.as_micros())?,
-            connection_max_idle: pause(input, usual.connection_max_idle.as_micros())?,
-            reconnect_backoff: pause(input, usual.reconnect_backoff.as_micros())?,
+            connection_max_idle: span(input, usual.connection_max_idle.as_micros())?,
+            reconnect_backoff: span(input, usual.reconnect_backoff.as_micros())?,
             rebootstrap_trigger: span(input, usual.rebootstrap_trigger.as_micros())?,
             availability_timeout: span(input, 0)?,
             partitioner: pick(input, &[Partitioner::Sticky, Partitioner::RoundRobin])?,
