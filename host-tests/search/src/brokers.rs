@@ -8,6 +8,7 @@ use ottla::message::broker::answer as answer_frame;
 use ottla::message::{Api, ErrorCode, produce};
 use ottla::record::reader::ReadRecord;
 use ottla_broker::{Action, Closed, Cluster, Config, NewTopic, Reload, UpTo};
+use ottla_simulator::frames::Part;
 
 use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::frames::{Content, FrameId, Frames};
@@ -186,6 +187,28 @@ impl Brokers {
         let served = Served { broker: after, answer };
         self.served.insert(key, served.clone());
         served
+    }
+
+    /// The answer that refuses all batches of a request by a code that is to be retried.
+    pub fn soften(&self, frames: &mut Frames, request: FrameId) -> FrameId {
+        let Content::Produce(version, parts) = &frames.get(request).content else {
+            panic!("no request to produce")
+        };
+        let refused = |part: &Part| {
+            produce::broker::Partition::new(produce::PartitionAnswer {
+                index: part.partition,
+                error: ErrorCode(2),
+                base_offset: -1,
+                log_append_time: -1,
+                log_start: -1,
+            })
+        };
+        let partitions = parts.iter().map(refused).collect();
+        let topic = produce::broker::Topic { name: TOPIC.into(), partitions };
+        let answer = produce::broker::Answer { topics: vec![topic], ..Default::default() };
+        let version = *version;
+        let bytes = answer_frame(Api::Produce, version, 0, |out| answer.write(version, out));
+        frames.answer(request, &bytes).expect("an answer that can be read")
     }
 
     /// Something else happens. `None`: it changes nothing.

@@ -2,6 +2,7 @@
 
 use arrayvec::ArrayVec;
 use ottla_simulator::Promise;
+use ottla_simulator::frames::is_fatal;
 
 use crate::action::Action;
 use crate::book::Book;
@@ -12,7 +13,7 @@ use crate::clients::Clients;
 use crate::fault::{AFTER, BEFORE, Fault, TOO_LARGE};
 use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::frames::{Content, FrameId, Frames};
-use crate::setup::{PARTITIONS, RECORDS, Setup};
+use crate::setup::{Lie, PARTITIONS, RECORDS, Setup};
 use crate::world::{Line, Queue, World};
 
 /// Things that can happen in one state.
@@ -26,7 +27,7 @@ pub struct Engine {
     pub(crate) brokers: Brokers,
     pub(crate) clients: Clients,
     scratch: Fingerprinter,
-    /// Links that ended when no more late requests could be kept: theirs are lost.
+    /// Links that ended, or were to end by a fault, when no more late requests could be kept.
     pub(crate) forgone: u64,
 }
 
@@ -56,7 +57,7 @@ impl Engine {
             book: Book::new(self.setup.first),
             budget: self.setup.budget(),
             early: self.setup.early,
-            forgotten: false,
+            forgotten: [false; PARTITIONS],
             fatal: false,
             closed: false,
         };
@@ -71,11 +72,11 @@ impl Engine {
         self.frames.is_produce(frame)
     }
 
-    /// Whether every record was produced, if the producer was not closed before, and told.
+    /// Whether every record was produced, if the producer did not end before, and told.
     #[must_use]
     pub fn is_over(&self, world: &World) -> bool {
         let facts = self.clients.facts(world.client);
-        if world.closed {
+        if world.closed || world.fatal {
             return facts.pending | facts.held | facts.untaken == 0;
         }
         let count = self.setup.partitions * self.setup.per_partition();
@@ -151,8 +152,7 @@ impl Engine {
                 if may(Fault::LostReply) && !line.answers.is_empty() {
                     actions.push(Action::LoseReply(slot, silent));
                 }
-                let has_room = !world.late.is_full();
-                if may(Fault::LateRequest) && has_room && line.requests.iter().any(produce) {
+                if may(Fault::LateRequest) && line.requests.iter().any(produce) {
                     actions.push(Action::Delay(slot, silent));
                 }
             }
@@ -243,6 +243,10 @@ impl Engine {
                 world.budget.spend(Fault::LostReply);
                 self.lose(world, slot, silent, false)?;
             }
+            Action::Delay(_, _) if world.late.is_full() => {
+                self.forgone += 1;
+                return Ok(false);
+            }
             Action::Delay(slot, silent) => {
                 world.budget.spend(Fault::LateRequest);
                 self.lose(world, slot, silent, true)?;
@@ -273,7 +277,8 @@ impl Engine {
                     return Ok(false);
                 };
                 world.broker = after;
-                world.forgotten |= check::is_suspended(Promise::I1, &[Fault::Expiry]);
+                let excused = check::is_suspended(Promise::I1, &[Fault::Expiry]);
+                world.forgotten[usize::from(partition)] |= excused;
             }
             Action::MoveLeader(partition) => {
                 world.budget.spend(Fault::LeaderMove);
@@ -313,11 +318,17 @@ impl Engine {
         let Some(line) = line(world, slot) else { return Ok(()) };
         let (request, answer) = line.answers.remove(0);
         if let Content::Produced(codes) = &self.frames.get(answer).content {
+            // From here on, whether or not the application has been told.
+            world.fatal |= codes.iter().any(|(_, code)| is_fatal(*code));
             for part in self.frames.parts(request) {
                 let code = codes.iter().find(|(index, _)| *index == part.partition);
                 world.book.answered(part, code.map(|(_, code)| *code));
             }
         }
+        let answer = match self.setup.lie {
+            Some(Lie::HideFatal) if world.fatal => self.brokers.soften(&mut self.frames, request),
+            _ => answer,
+        };
         self.input(world, Input::Answer(slot, answer))
     }
 
@@ -433,7 +444,8 @@ impl Engine {
         }
         for partition in 0..self.setup.partitions {
             let log = self.brokers.log(world.broker, partition);
-            check::log(&self.setup, partition, log, &world.told, world.forgotten)?;
+            let forgotten = world.forgotten[usize::from(partition)];
+            check::log(&self.setup, partition, log, &world.told, forgotten)?;
         }
         let facts = self.clients.facts(world.client);
         if facts.pending != 0 && facts.wait.is_none() {
@@ -456,4 +468,67 @@ impl Engine {
 
 fn line(world: &mut World, slot: u8) -> Option<&mut Line> {
     world.lines.get_mut(usize::from(slot))?.as_mut()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything that is on its way comes, until this holds.
+    fn until(engine: &mut Engine, world: &World, holds: impl Fn(&Engine, &World) -> bool) -> World {
+        let mut world = world.clone();
+        while !holds(engine, &world) {
+            let moves = |action: &&Action| {
+                matches!(action, Action::Connected(_) | Action::Answer(_) | Action::Deliver(_))
+            };
+            let action = *engine.enabled(&world).iter().find(moves).expect("something moves");
+            world = engine.apply(&world, action).unwrap().unwrap();
+        }
+        world
+    }
+
+    /// A world in which a batch of the first partition was just sent, and the slot of its link.
+    fn sent(engine: &mut Engine) -> (World, u8) {
+        let start = engine.start().unwrap();
+        let world = engine.apply(&start, Action::Produce(0)).unwrap().unwrap();
+        let place = |engine: &Engine, world: &World| {
+            let has = |line: &Line| line.requests.iter().any(|frame| engine.is_produce(*frame));
+            world.lines.iter().position(|line| line.as_ref().is_some_and(has))
+        };
+        let world = until(engine, &world, |engine, world| place(engine, world).is_some());
+        let slot = place(engine, &world).unwrap() as u8;
+        (world, slot)
+    }
+
+    #[test]
+    fn an_expiry_excuses_its_own_partition_only() {
+        let mut engine = Engine::new(&Setup::new(2, 1).with(&[Fault::Expiry]));
+        let (world, slot) = sent(&mut engine);
+        let world = engine.apply(&world, Action::Deliver(slot)).unwrap().unwrap();
+        let world = engine.apply(&world, Action::Expire(0)).unwrap().unwrap();
+        assert_eq!(world.forgotten, [true, false]);
+        // As if both partitions had lost what was told to be in them.
+        let told = |record: usize| {
+            let mut world = world.clone();
+            world.told[record] = Told::Written(5);
+            engine.check(&world).err().map(|violation| violation.checker)
+        };
+        assert_eq!((told(0), told(1)), (None, Some(Checker::I1)));
+    }
+
+    #[test]
+    fn a_fault_that_there_is_no_room_for_is_counted() {
+        let mut engine = Engine::new(&Setup::new(1, 1).with(&[Fault::LateRequest]));
+        let (mut world, slot) = sent(&mut engine);
+        let requests = world.lines[usize::from(slot)].as_ref().unwrap().requests.clone();
+        let delay = Action::Delay(slot, false);
+        while !world.late.is_full() {
+            assert!(engine.apply(&world, delay).unwrap().is_some());
+            world.keep_late(1, requests.clone());
+        }
+        assert_eq!(engine.forgone, 0);
+        assert!(engine.enabled(&world).contains(&delay));
+        assert!(engine.apply(&world, delay).unwrap().is_none());
+        assert_eq!(engine.forgone, 1, "the search is not complete");
+    }
 }

@@ -109,8 +109,8 @@ impl Budget {
 
 /// The codes that stand for all that brokers give before the append. One for each way in which the
 /// client has to take them: to be retried and a proof; to be retried, with fresh metadata, and no
-/// proof; final and a proof.
-pub const BEFORE: [i16; 3] = [2, 6, 87];
+/// proof; final and a proof; final for all that follows, too.
+pub const BEFORE: [i16; 4] = [2, 6, 87, 90];
 /// As that, after the append: to be retried; to be retried with fresh metadata; final; that it was in
 /// the log before, as old brokers say of what they don't remember.
 pub const AFTER: [i16; 4] = [7, 6, -1, 46];

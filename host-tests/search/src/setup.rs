@@ -11,13 +11,15 @@ pub const PARTITIONS: usize = 2;
 /// Bytes of a batch at most.
 pub const BLOCK: u32 = 128;
 
-/// A broker that does what no broker should, to see that it is noticed.
+/// A broker, or a link, that does what none should, to see that it is noticed.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Lie {
     /// It says that batches were appended, and appends none.
     LoseAppends,
     /// It forgets the producer after each batch, and so cannot tell repeats.
     ForgetProducers,
+    /// A fatal answer comes as one after which a batch is sent again: as if the producer took it so.
+    HideFatal,
 }
 
 /// A world to be searched.
@@ -41,7 +43,7 @@ pub struct Setup {
     pub deaf: bool,
     /// The application may close the producer, once, giving it half a second.
     pub closes: bool,
-    /// What the broker does wrong.
+    /// What is done wrong.
     pub lie: Option<Lie>,
 }
 

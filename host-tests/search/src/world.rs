@@ -93,9 +93,9 @@ pub struct World {
     pub budget: Budget,
     /// Deadlines that may still pass while something is on its way.
     pub early: u8,
-    /// A broker forgot the producer without a right to.
-    pub forgotten: bool,
-    /// A fatal answer was told.
+    /// Partitions whose broker forgot the producer without a right to.
+    pub forgotten: [bool; PARTITIONS],
+    /// A fatal answer came, or was told.
     pub fatal: bool,
     /// The application has closed the producer.
     pub closed: bool,

@@ -37,6 +37,16 @@ fn a_broker_that_cannot_tell_repeats_is_found_if_an_answer_is_lost() {
 }
 
 #[test]
+fn a_producer_that_goes_on_after_a_fatal_answer_is_found() {
+    let setup = Setup { lie: Some(Lie::HideFatal), ..Setup::new(1, 2) };
+    assert!(search(&setup, LIMIT).found.is_none(), "nothing fatal is answered");
+    let report = search(&setup.with(&[Fault::ErrorBefore]), LIMIT);
+    let found = report.found.unwrap();
+    assert_eq!(found.violation.checker, Checker::I17);
+    assert!(found.path.iter().any(|action| matches!(action, Action::ErrorBefore(_, 90))));
+}
+
+#[test]
 fn an_expiry_excuses_what_it_causes() {
     let report = search(&Setup::new(1, 2).with(&[Fault::Expiry, Fault::LostReply]), LIMIT);
     assert!(report.found.is_none() && report.complete);

@@ -294,7 +294,8 @@ const REFUSED: [i16; 24] = [
 const REFUSED_BY_LEADER: [i16; 6] = [3, 5, 6, 74, 75, 100];
 
 /// Whether an idempotent producer can only be closed after it.
-pub(crate) const fn is_fatal(code: i16) -> bool {
+#[must_use]
+pub const fn is_fatal(code: i16) -> bool {
     matches!(code, 31 | 35 | 49 | 53 | 90)
 }
 
