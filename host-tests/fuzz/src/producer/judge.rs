@@ -1,9 +1,10 @@
 //! What is promised of outcomes, by the names of the design's promises.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ottla::producer::Flush;
+use ottla::record::reader::Batch;
 use ottla::{Accepted, Cause, Delivery, Instant, Outcome, Topic};
 use ottla_simulator::frames::is_refusal;
 
@@ -94,6 +95,41 @@ impl Ledger {
     }
 }
 
+/// The times that records may have: their own, or that of day when they were accepted.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub(super) struct Stamps {
+    /// The time of day in milliseconds, and the largest instant seen when it was set.
+    day: Option<(u64, u64)>,
+    known: BTreeSet<i64>,
+}
+
+impl Stamps {
+    /// The time of day was set, by an instant that may be older than others before.
+    pub(super) fn set(&mut self, millis: u64, latest: u64) {
+        self.day = Some((millis, latest));
+    }
+
+    /// A record was accepted. `floor`: the time of day at instant 0, as long as none was set.
+    pub(super) fn accept(&mut self, own: Option<i64>, floor: u64, latest: u64) {
+        let (millis, since) = self.day.unwrap_or((floor, 0));
+        let most = i64::MAX.cast_unsigned();
+        let origin = i128::from(millis.saturating_mul(1_000).min(most)) - i128::from(since);
+        let micros = (origin + i128::from(latest)).clamp(0, i128::from(most));
+        self.known.insert(own.unwrap_or((micros / 1_000) as i64));
+    }
+
+    /// A request was written.
+    pub(super) fn written(&self, asked: &Asked) {
+        for partition in asked.produce().topics.iter().flat_map(|topic| &topic.partitions) {
+            let (batch, _) = Batch::read(partition.records.unwrap_or_default()).expect("sound");
+            for record in batch.records().expect("not compressed") {
+                let at = record.expect("a sound record").timestamp;
+                assert!(self.known.contains(&at), "a record of {at} ms, not of {:?}", self.known);
+            }
+        }
+    }
+}
+
 /// The key of a batch: who sent it, where to, and its first sequence.
 type Key = (i64, i16, Vec<u8>, i32, i32);
 
@@ -117,7 +153,7 @@ fn keys(asked: &Asked) -> Vec<(Key, Vec<u8>)> {
     for topic in asked.produce().topics {
         for partition in topic.partitions {
             let records = partition.records.unwrap_or_default();
-            let (batch, _) = ottla::record::reader::Batch::read(records).expect("a sound batch");
+            let (batch, _) = Batch::read(records).expect("a sound batch");
             if batch.producer_id < 0 {
                 continue;
             }
@@ -271,6 +307,7 @@ mod tests {
         };
         let (one, two) = (asked(b"one"), asked(b"two"));
         let told = |code: i16| vec![(b"t".to_vec(), 0, code)];
+        assert!(fails(|| Stamps::default().written(&one)), "a time that no record has");
         let mut book = Book::default();
         book.written(&one);
         let unanswered = book.clone();
@@ -292,5 +329,15 @@ mod tests {
         let mut book = unanswered;
         book.answered(&one, &vec![(b"t".to_vec(), 1, 2), (b"u".to_vec(), 0, 2)]);
         assert!(fails(|| book.written(&two)), "others were refused");
+    }
+
+    #[test]
+    fn the_time_of_day_goes_on_from_the_largest_instant_seen() {
+        let mut stamps = Stamps::default();
+        stamps.accept(None, 5_000, 2_000);
+        stamps.set(9_000, 3_000_000);
+        stamps.accept(None, 5_000, 4_000_000);
+        stamps.accept(Some(7), 5_000, 4_000_000);
+        assert_eq!(stamps.known, BTreeSet::from([7, 5_002, 10_000]));
     }
 }

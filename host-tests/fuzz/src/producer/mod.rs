@@ -10,6 +10,7 @@
 //! - I10: no panic; requests that a broker can read; calls for links that have ended are ignored;
 //!   no loop over outputs goes on for ever;
 //! - I11, R2: the same sequence has the same bytes, unless every attempt was refused;
+//! - records have their own time, or that of day by the largest instant seen;
 //! - I18: the same calls give the same outputs;
 //! - I20: when nothing is left to do, no timer is.
 

@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use ottla::config::UnknownTime;
 use ottla::memory::Shared;
 use ottla::message::Api;
 use ottla::producer::Broker;
@@ -10,7 +11,7 @@ use ottla::{
 };
 
 use super::call::Call;
-use super::judge::{Book, Ledger};
+use super::judge::{Book, Ledger, Stamps};
 use super::memory::Checked;
 use super::peer::{Cluster, Peer, Recipe};
 use super::setup::Setup;
@@ -82,6 +83,7 @@ pub(super) struct World<'a, O> {
     cluster: Cluster,
     ledger: Ledger,
     book: Book,
+    stamps: Stamps,
     held: Vec<Shared>,
     last: Option<Accepted>,
     broker: Option<Broker>,
@@ -104,6 +106,7 @@ impl<'a, O: Checked> World<'a, O> {
             cluster: Cluster::new(),
             ledger: Ledger::default(),
             book: Book::default(),
+            stamps: Stamps::default(),
             held: Vec::new(),
             last: None,
             broker: None,
@@ -171,8 +174,11 @@ impl<'a, O: Checked> World<'a, O> {
                 self.producer.resume(now);
             }
             Call::WallClock { millis } => {
-                let now = Instant::from_micros(self.clock);
+                let now = self.now();
                 let set = self.producer.set_wall_clock(now, millis);
+                if set {
+                    self.stamps.set(millis, self.latest);
+                }
                 self.note(set);
             }
             Call::Bootstrap { host } => {
@@ -295,6 +301,11 @@ impl<'a, O: Checked> World<'a, O> {
             self.note(refused.to_string());
         }
         if let Ok(accepted) = result {
+            let floor = match self.setup.config.unknown_time {
+                UnknownTime::Floor(floor) => floor,
+                UnknownTime::Wait => 0,
+            };
+            self.stamps.accept(record.timestamp, floor, self.latest);
             self.ledger.accept(topic, &accepted, Instant::from_micros(self.latest));
             self.last = Some(accepted);
         }
@@ -458,6 +469,9 @@ impl<'a, O: Checked> World<'a, O> {
         assert_ne!(self.wires[at].state, State::Ended, "bytes for a link that has ended");
         self.producer.consume_output(now, link, bytes.len());
         for asked in self.wires[at].peer.take(&bytes) {
+            if asked.api == Api::Produce {
+                self.stamps.written(&asked);
+            }
             if asked.api == Api::Produce && !self.cluster.confused {
                 self.book.written(&asked);
             }
