@@ -1,15 +1,19 @@
 //! The identity rules alone ([`ottla::identity`]: window, wrap, bump, exhaustion), over every short
 //! run: what they keep is compared with the same in numbers that never wrap.
 //!
-//! [`check`] takes its choices from whoever calls it: [`every`] makes all of them, one after another;
-//! a bounded model checker (Kani) takes the same function with choices that it does not know.
+//! [`check`] takes its choices from whoever calls it: a bounded model checker (Kani) gives it choices
+//! that it does not know. [`every`] makes all choices, and goes on from each state once, whatever
+//! led there: the rules know nothing but what is compared, so the same comes of the same.
 #![allow(unexpected_cfgs, reason = "kani is set by the model checker alone")]
 
+use hashbrown::HashSet;
 use ottla::Instant;
-use ottla::identity::{Identity, Sequence, Sequences, WINDOW};
+use ottla::identity::{Identity, Sequence, Sequences};
 
-/// Steps of a run of [`every`].
-pub const STEPS: u32 = 6;
+/// Steps of [`every`]: from nothing to a full window, and what may come of it.
+pub const STEPS: u32 = 9;
+/// Batches of a partition that brokers remember (KIP-98): no more may be open.
+const WINDOW: u8 = 5;
 /// Batches that a run can have open: more than ever may be.
 const OPEN: usize = 8;
 /// Sequences there are.
@@ -18,13 +22,14 @@ const WRAP: u64 = 1 << 31;
 const PROOF: u64 = 300_000_000;
 
 /// A batch that has a sequence and no outcome, by numbers that never wrap.
-#[derive(Copy, Clone, Default)]
+#[derive(Copy, Clone, Default, PartialEq, Eq, Hash)]
 struct Open {
     base: u64,
     count: u64,
 }
 
 /// What should be known, in numbers that never wrap.
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Model {
     identity: Identity,
     next: u64,
@@ -39,6 +44,7 @@ struct Model {
 }
 
 impl Model {
+    /// Batches that may be open. R7.
     fn window(&self) -> u8 {
         match self.proven {
             Some(at) if self.now - at <= PROOF => WINDOW,
@@ -49,6 +55,7 @@ impl Model {
     /// The oldest batch has its outcome.
     fn drop_head(&mut self) {
         self.open.copy_within(1.., 0);
+        self.open[OPEN - 1] = Open::default();
         self.length -= 1;
     }
 
@@ -58,6 +65,7 @@ impl Model {
         self.acknowledged = None;
         self.proven = None;
         self.broken = false;
+        self.open = [Open::default(); OPEN];
         self.length = 0;
         sequences.adopt(identity);
     }
@@ -73,7 +81,6 @@ impl Model {
             (usize::from(sequences.unresolved()) == self.length, "another number is unresolved"),
             (sequences.is_broken() == self.broken, "broken, or not broken, without a reason"),
             (sequences.window(now) == self.window(), "the window is not what was proven"),
-            (sequences.next().get() >= 0, "a sequence is negative"),
         ];
         match checks.iter().find(|(holds, _)| !holds) {
             Some((_, what)) => Err(what),
@@ -88,6 +95,16 @@ impl Model {
 /// # Errors
 /// What is not as the rules say.
 pub fn check(steps: u32, choices: &mut impl FnMut(u32) -> u32) -> Result<(), &'static str> {
+    let (mut model, mut sequences) = begin(choices);
+    for _ in 0..steps {
+        step(&mut model, &mut sequences, choices)?;
+        model.compare(&sequences)?;
+    }
+    Ok(())
+}
+
+/// An identity that was just taken up, or under which nearly all sequences were used.
+fn begin(choices: &mut impl FnMut(u32) -> u32) -> (Model, Sequences) {
     let epoch = match choices(3) {
         0 => 0,
         1 => i16::MAX - 1,
@@ -121,11 +138,7 @@ pub fn check(steps: u32, choices: &mut impl FnMut(u32) -> u32) -> Result<(), &'s
         model.next = before;
         model.acknowledged = Some(before);
     }
-    for _ in 0..steps {
-        step(&mut model, &mut sequences, choices)?;
-        model.compare(&sequences)?;
-    }
-    Ok(())
+    (model, sequences)
 }
 
 /// One step, as the producer takes them: a new batch only within the window, outcomes in order, an
@@ -164,6 +177,7 @@ fn step(
         4 => model.now += [1, PROOF, PROOF + 1][choices(3) as usize],
         5 => {
             sequences.withdraw();
+            model.open = [Open::default(); OPEN];
             model.length = 0;
             model.broken = true;
         }
@@ -196,8 +210,8 @@ fn assign(
     if sequences.is_broken() || sequences.unresolved() >= sequences.window(now) {
         return Ok(());
     }
-    if model.length >= usize::from(WINDOW) {
-        return Err("a sixth batch is unresolved");
+    if model.length >= usize::from(model.window()) {
+        return Err("a batch is sent beyond the window");
     }
     let count = 1 + choices(3);
     let base = sequences.assign(count);
@@ -214,12 +228,58 @@ fn assign(
     Ok(())
 }
 
-/// All runs of so many steps: how many there are.
+/// What [`every`] went through.
+#[derive(Copy, Clone, Default, PartialEq, Eq, Debug)]
+pub struct Reached {
+    /// Different states.
+    pub states: usize,
+    /// Steps from one to another, or to itself.
+    pub steps: u64,
+    /// States in which as many batches are open as ever may be.
+    pub full: usize,
+}
+
+/// Every state that so many steps lead to, and every step from those before.
 ///
 /// # Errors
 /// What is not as the rules say, and the choices that lead there.
-pub fn every(steps: u32) -> Result<u64, String> {
-    enumerate(|choices| check(steps, &mut |bound| choices(bound)))
+pub fn every(steps: u32) -> Result<Reached, String> {
+    let mut reached = Reached::default();
+    let mut known = HashSet::new();
+    let mut level: Vec<(Model, Sequences, Vec<u32>)> = Vec::new();
+    enumerate(|choices| {
+        let mut path = Vec::new();
+        let (model, sequences) = begin(&mut |bound| noted(&mut path, choices(bound)));
+        model.compare(&sequences)?;
+        known.insert((model.clone(), sequences.clone()));
+        level.push((model, sequences, path));
+        Ok(())
+    })?;
+    for _ in 0..steps {
+        let mut next = Vec::new();
+        for (model, sequences, before) in &level {
+            let taken = enumerate(|choices| {
+                let (mut model, mut sequences) = (model.clone(), sequences.clone());
+                let mut path = before.clone();
+                step(&mut model, &mut sequences, &mut |bound| noted(&mut path, choices(bound)))?;
+                model.compare(&sequences)?;
+                if known.insert((model.clone(), sequences.clone())) {
+                    reached.full += usize::from(model.length == usize::from(WINDOW));
+                    next.push((model, sequences, path));
+                }
+                Ok(())
+            });
+            reached.steps += taken.map_err(|what| format!("{what}, after {before:?}"))?;
+        }
+        level = next;
+    }
+    reached.states = known.len();
+    Ok(reached)
+}
+
+fn noted(path: &mut Vec<u32>, choice: u32) -> u32 {
+    path.push(choice);
+    choice
 }
 
 fn enumerate(
@@ -326,8 +386,42 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_hold_in_every_run() {
-        let runs = every(4).unwrap();
-        assert!(runs > 10_000, "{runs} runs only");
+    fn the_rules_hold_in_every_run_up_to_a_full_window_and_on() {
+        // A success, its outcome, five more batches, and a step from there.
+        let reached = every(7).unwrap();
+        assert!(reached.full > 100, "{reached:?}");
+        assert_eq!(every(5).unwrap().full, 0, "five steps are too few");
+    }
+
+    /// Runs that are told apart by what they did are one by what they are.
+    #[test]
+    fn every_run_is_among_the_states() {
+        let runs = enumerate(|choices| check(3, &mut |bound| choices(bound))).unwrap();
+        let reached = every(3).unwrap();
+        assert!(reached.steps < runs && (reached.states as u64) < reached.steps, "{reached:?}");
+    }
+
+    #[test]
+    fn a_sixth_batch_is_found() {
+        let (mut model, mut sequences) = begin(&mut |_| 0);
+        assert_eq!(assign(&mut model, &mut sequences, &mut |_| 0), Ok(()));
+        sequences.succeeded(Sequence::new(1), Instant::from_micros(model.now));
+        model.proven = Some(model.now);
+        model.acknowledged = Some(1);
+        for open in 2..=5 {
+            assert_eq!(assign(&mut model, &mut sequences, &mut |_| 0), Ok(()));
+            assert_eq!((model.length, model.compare(&sequences)), (open, Ok(())));
+        }
+        assert_eq!(assign(&mut model, &mut sequences, &mut |_| 0), Ok(()), "it has to wait");
+        assert_eq!((model.length, model.compare(&sequences)), (5, Ok(())));
+        // As if the window had been wider, or a batch not been counted.
+        let mut wider = sequences.clone();
+        let _ = wider.assign(1);
+        model.next += 1;
+        assert_eq!(model.compare(&wider), Err("another number is unresolved"));
+        wider.resolved();
+        wider.resolved();
+        let beyond = assign(&mut model, &mut wider, &mut |_| 0);
+        assert_eq!(beyond, Err("a batch is sent beyond the window"));
     }
 }

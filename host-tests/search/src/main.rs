@@ -127,9 +127,14 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     if cli.compare {
         return Ok(ExitCode::SUCCESS);
     }
-    let choices =
+    let reached =
         identity::every(identity::STEPS).map_err(|what| anyhow!("identity rules: {what}"))?;
-    println!("identity rules: all {choices} runs of {} steps", identity::STEPS);
+    println!(
+        "identity rules: all {} states within {} steps, {} of them with a full window",
+        reached.states,
+        identity::STEPS,
+        reached.full
+    );
     let Totals { states, steps, worlds, incomplete, busy } = totals;
     let rate = states as f64 / busy.as_secs_f64().max(1e-9);
     println!(
