@@ -11,7 +11,7 @@ use ottla::Instant;
 use ottla::identity::{Identity, Sequence, Sequences};
 
 /// Steps of [`every`]: from nothing to a full window, and what may come of it.
-pub const STEPS: u32 = 9;
+pub const STEPS: u32 = 8;
 /// Batches of a partition that brokers remember (KIP-98): no more may be open.
 const WINDOW: u8 = 5;
 /// Batches that a run can have open: more than ever may be.
