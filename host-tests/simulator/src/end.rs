@@ -128,7 +128,12 @@ impl World {
             let backlog = self.ledger.backlog(self.clients[c].producer);
             let heads: Vec<Vec<u32>> = backlog.iter().map(|lane| lane[0].clone()).collect();
             for batches in [heads, backlog.concat()] {
-                let work = self.ledger.work(&batches);
+                let mut work = self.ledger.work(&batches);
+                if !self.archive.is_empty() {
+                    // A topic was made again: a request that was begun before metadata told its new
+                    // id is refused, however long it took, and sent again.
+                    work = work.twice();
+                }
                 let divided = self.setup.max_message_bytes < MAX_MESSAGE_BYTES;
                 let config = &self.clients[c].setup.config;
                 let span = bound::backlog(config, &self.way(c), &work, divided);
@@ -233,6 +238,8 @@ impl World {
 
     /// I20: nothing is to do, and nothing stirs.
     pub(crate) fn rest(&mut self) {
+        // Applications that were refused don't try any more.
+        self.clients.iter_mut().for_each(|client| client.owed.clear());
         // What was excused from I8 has its outcome when its time is over.
         let excused: Vec<usize> = self.excused.iter().map(|(c, ..)| *c).collect();
         let timeout = |c: usize| self.clients[c].setup.config.delivery_timeout.as_micros();

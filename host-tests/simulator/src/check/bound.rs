@@ -27,6 +27,14 @@ pub(crate) struct Backlog {
     pub(crate) bytes: u64,
 }
 
+impl Backlog {
+    /// All of it has to be sent a second time.
+    pub(crate) const fn twice(self) -> Self {
+        let Self { batches, records, bytes } = self;
+        Self { batches: 2 * batches, records: 2 * records, bytes: 2 * bytes }
+    }
+}
+
 impl Way {
     const fn round_trip(&self) -> u64 {
         2 * self.delay + self.lag + 1_000
