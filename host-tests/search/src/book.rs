@@ -64,7 +64,7 @@ impl Sent {
     }
 }
 
-fn records(first: u8, count: u8) -> u8 {
+pub(crate) fn records(first: u8, count: u8) -> u8 {
     (first..first.saturating_add(count))
         .fold(0, |bits, record| bits | 1_u8.checked_shl(u32::from(record)).unwrap_or(0))
 }

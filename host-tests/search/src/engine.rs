@@ -5,7 +5,7 @@ use ottla_simulator::Promise;
 use ottla_simulator::frames::is_fatal;
 
 use crate::action::Action;
-use crate::book::Book;
+use crate::book::{Book, records};
 use crate::brokers::{Brokers, Change, Forced};
 use crate::check::{self, Checker, Violation};
 use crate::client::{Effect, Input, LINKS, Told};
@@ -317,12 +317,16 @@ impl Engine {
     fn answer(&mut self, world: &mut World, slot: u8) -> Result<(), Violation> {
         let Some(line) = line(world, slot) else { return Ok(()) };
         let (request, answer) = line.answers.remove(0);
+        let decided = self.clients.facts(world.client).decided;
         if let Content::Produced(codes) = &self.frames.get(answer).content {
-            // From here on, whether or not the application has been told.
-            world.fatal |= codes.iter().any(|(_, code)| is_fatal(*code));
             for part in self.frames.parts(request) {
                 let code = codes.iter().find(|(index, _)| *index == part.partition);
-                world.book.answered(part, code.map(|(_, code)| *code));
+                let code = code.map(|(_, code)| *code);
+                // From here on, whether or not the application has been told. What comes after a
+                // batch was given up for its time only mends sequences (R3).
+                let open = records(part.first as u8, part.count as u8) & !decided != 0;
+                world.fatal |= open && code.is_some_and(is_fatal);
+                world.book.answered(part, code);
             }
         }
         let answer = match self.setup.lie {
