@@ -215,4 +215,16 @@ mod tests {
         sequences.withdraw();
         assert_eq!(sequences.unresolved(), 0);
     }
+
+    #[test]
+    #[cfg(feature = "proof")]
+    fn what_keeps_the_window_open_is_shown() {
+        let mut sequences = Sequences::default();
+        sequences.adopt(FIRST);
+        assert_eq!(sequences.proven(), None);
+        sequences.succeeded(Sequence::new(1), at(5));
+        assert_eq!(sequences.proven(), Some(at(5)));
+        sequences.doubt();
+        assert_eq!(sequences.proven(), None);
+    }
 }
