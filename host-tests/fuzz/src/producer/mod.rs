@@ -1,6 +1,6 @@
 //! The whole producer, whatever is called, and whatever comes back.
 //!
-//! The input is a setup and a list of calls ([`call`]); at its end everything is driven as an
+//! The input is a setup and a list of calls (`call.rs`); at its end everything is driven as an
 //! adapter does it, by brokers that mean well, and then closed. What is judged, by the names of
 //! the design's promises:
 //!
