@@ -118,6 +118,43 @@ changes! { Course {
 } }
 
 impl Course {
+    /// An error, or the end of a link: nothing more until everything in flight has ended.
+    pub(crate) fn hold(&mut self) {
+        match self {
+            Self::Steady => self.enter(Self::Recovering),
+            Self::Probing => self.enter(Self::Denied),
+            Self::Recovering | Self::Lost | Self::Denied => {}
+        }
+    }
+
+    /// After such an error: the broker does not expect the head.
+    pub(crate) fn lose(&mut self) {
+        if *self == Self::Recovering {
+            self.enter(Self::Lost);
+        }
+    }
+
+    /// The broker's place is known again.
+    pub(crate) fn find(&mut self) {
+        if self.is_lost() {
+            self.enter(Self::Recovering);
+        }
+    }
+
+    /// A batch is asked for.
+    pub(crate) fn probe(&mut self) {
+        if *self != Self::Probing {
+            self.enter(Self::Probing);
+        }
+    }
+
+    /// The head goes next, as ever.
+    pub(crate) fn end(&mut self) {
+        if *self != Self::Steady {
+            self.enter(Self::Steady);
+        }
+    }
+
     /// Nothing is sent until nothing is in flight.
     pub(crate) const fn waits(self) -> bool {
         matches!(self, Self::Recovering | Self::Lost | Self::Denied)

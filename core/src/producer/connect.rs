@@ -80,17 +80,12 @@ impl Machine {
             return None;
         }
         let slot = &memory.links[link];
+        let fills = self.could_fill(memory, link);
+        let hold = if fills { self.hold_until(memory, link) } else { None };
         if slot.deadline.is_some() {
-            let hold =
-                if self.could_fill(memory, link) { self.hold_until(memory, link) } else { None };
             return slot.deadline.min(hold.or(slot.deadline));
         }
-        if self.could_fill(memory, link)
-            && let Some(at) = self.hold_until(memory, link)
-        {
-            return Some(at);
-        }
-        self.idle_at(memory, link)
+        if fills { hold } else { self.idle_at(memory, link) }
     }
 
     /// When a link is closed that nobody needs. Nothing is sent while throttling lasts, so that is no

@@ -61,8 +61,7 @@ impl Machine {
         slot.set(mark::TORN);
         let partition = slot.partition;
         if let Some(code) = self.fatal {
-            slot.set(mark::ANSWERED);
-            slot.failure = Perhaps::Yes(Cause::Code(code));
+            slot.fail(Cause::Code(code));
             self.advance(memory, partition);
             return;
         }

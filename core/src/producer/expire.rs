@@ -7,7 +7,7 @@ use super::resolve::given_up;
 use super::slots::{Batch, BatchId, mark};
 use crate::cluster::TopicState;
 use crate::link::Reason;
-use crate::memory::{Memory, Perhaps, TopicId};
+use crate::memory::{Memory, TopicId};
 use crate::message::ErrorCode;
 use crate::time::Instant;
 
@@ -69,8 +69,7 @@ impl Machine {
             let slot = &mut memory.batches[batch];
             let next = slot.live_next;
             if !slot.has(mark::IN_FLIGHT | mark::ANSWERED) {
-                slot.set(mark::ANSWERED);
-                slot.failure = Perhaps::Yes(Cause::Code(code));
+                slot.fail(Cause::Code(code));
                 let partition = slot.partition;
                 self.unready(memory, partition);
                 memory.partitions[partition].cursor = BatchId::NONE;

@@ -13,7 +13,6 @@
 use super::machine::Machine;
 use super::outcome::{Cause, Doubt, Outcome};
 use super::slots::{BatchId, BatchSlot, BatchState, Verdict, mark};
-use crate::cluster::Course;
 use crate::config::Acks;
 use crate::memory::{Memory, PartitionId, Perhaps};
 use crate::message::ErrorCode;
@@ -83,11 +82,11 @@ impl Machine {
         let slot = &mut memory.batches[batch];
         let (partition, code) = (slot.partition, slot.code);
         if is_written(code) {
-            slot.set(mark::ANSWERED);
-            slot.failure = Perhaps::No;
             if code == ErrorCode::DUPLICATE_SEQUENCE_NUMBER {
-                slot.offset = -1;
-                slot.append_time = -1;
+                slot.found();
+            } else {
+                slot.set(mark::ANSWERED);
+                slot.failure = Perhaps::No;
             }
             let entry = &mut memory.partitions[partition];
             if slot.identity.is_some() && slot.identity == entry.sequences.identity() {
@@ -95,7 +94,7 @@ impl Machine {
             }
             if entry.course.is_lost() {
                 // The broker has found its place again, at this batch.
-                entry.course.enter(Course::Recovering);
+                entry.course.find();
                 self.forget_denials(memory, partition);
             }
             return;
@@ -150,18 +149,13 @@ impl Machine {
         self.hold_back(memory, partition);
         let slot = &mut memory.batches[batch];
         if slot.has(mark::IMPLIED) {
-            // R4: it is in the log, and the broker has forgotten where.
-            slot.set(mark::ANSWERED);
-            slot.failure = Perhaps::No;
-            slot.offset = -1;
-            slot.append_time = -1;
+            // The broker has forgotten where.
+            slot.found();
             return;
         }
         let entry = &mut memory.partitions[partition];
         if entry.first == batch || entry.course.probes() {
-            if entry.course == Course::Recovering {
-                entry.course.enter(Course::Lost);
-            }
+            entry.course.lose();
             slot.set(mark::DENIED);
             if slot.failure.get().is_some() {
                 // Its failure was decided before it was asked for: it fails as it would have.
@@ -184,11 +178,7 @@ impl Machine {
     pub(super) fn hold_back(&mut self, memory: &mut Memory<'_>, partition: PartitionId) {
         let entry = &mut memory.partitions[partition];
         entry.sequences.doubt();
-        match entry.course {
-            Course::Steady => entry.course.enter(Course::Recovering),
-            Course::Probing => entry.course.enter(Course::Denied),
-            Course::Recovering | Course::Lost | Course::Denied => {}
-        }
+        entry.course.hold();
     }
 
     /// Sends a batch again later, or gives it up if `retries` is used up.
@@ -209,17 +199,14 @@ impl Machine {
     /// Decides that a batch fails, when its turn comes.
     fn fail_in_turn(&mut self, memory: &mut Memory<'_>, batch: BatchId, cause: Cause) {
         let slot = &mut memory.batches[batch];
-        slot.set(mark::ANSWERED);
         if memory.partitions[slot.partition].course.probes() {
             // It was asked for, and nothing more will be known.
             slot.set(mark::DENIED);
         }
         if slot.has(mark::IMPLIED) {
-            slot.failure = Perhaps::No;
-            slot.offset = -1;
-            slot.append_time = -1;
+            slot.found();
         } else {
-            slot.failure = Perhaps::Yes(cause);
+            slot.fail(cause);
         }
     }
 
@@ -335,19 +322,14 @@ impl Machine {
     /// then its place is found again (R8), or its head is sent again (R12).
     pub(super) fn recover(&mut self, memory: &mut Memory<'_>, partition: PartitionId) {
         if self.apply_proof(memory, partition) {
-            let entry = &mut memory.partitions[partition];
-            if entry.course.is_lost() {
-                entry.course.enter(Course::Recovering);
-            }
+            memory.partitions[partition].course.find();
             self.advance(memory, partition);
         }
         if memory.partitions[partition].course.is_lost() {
             let probe = self.next_probe(memory, partition);
             if probe.is_some() {
                 let entry = &mut memory.partitions[partition];
-                if entry.course != Course::Probing {
-                    entry.course.enter(Course::Probing);
-                }
+                entry.course.probe();
                 entry.cursor = probe;
                 memory.batches[probe].clear(mark::ANSWERED);
                 return;
@@ -358,9 +340,7 @@ impl Machine {
         let first = memory.partitions[partition].first;
         let cursor = Self::seek(memory, first);
         let entry = &mut memory.partitions[partition];
-        if entry.course != Course::Steady {
-            entry.course.enter(Course::Steady);
-        }
+        entry.course.end();
         entry.cursor = cursor;
     }
 
@@ -389,15 +369,12 @@ impl Machine {
                 // Not proven, or its own answer is still to come.
             } else if decided && slot.failure.get().is_some() && slot.has(mark::MAYBE) {
                 // It failed for good, and is in the log all the same.
-                slot.failure = Perhaps::No;
-                slot.offset = -1;
-                slot.append_time = -1;
+                slot.found();
             } else if !decided {
                 if slot.has(mark::MAYBE) {
                     slot.set(mark::IMPLIED);
                 } else {
-                    slot.set(mark::ANSWERED);
-                    slot.failure = Perhaps::Yes(Cause::StateLost);
+                    slot.fail(Cause::StateLost);
                 }
             }
             batch = memory.batches[batch].next;
@@ -440,8 +417,7 @@ impl Machine {
             let slot = &mut memory.batches[batch];
             if slot.is_unresolved() && !slot.has(mark::ANSWERED) {
                 if slot.has(mark::MAYBE) && !self.config.resend_after_state_loss {
-                    slot.set(mark::ANSWERED);
-                    slot.failure = Perhaps::Yes(Cause::StateLost);
+                    slot.fail(Cause::StateLost);
                 } else {
                     slot.state.enter(BatchState::Closed);
                     slot.identity = None;

@@ -231,6 +231,20 @@ impl BatchSlot {
         self.flags &= !mark;
     }
 
+    /// It is in the log, and nobody knows where: told when its turn comes. R4.
+    pub(crate) const fn found(&mut self) {
+        self.set(mark::ANSWERED);
+        self.failure = Perhaps::No;
+        self.offset = -1;
+        self.append_time = -1;
+    }
+
+    /// It fails with this cause when its turn comes. R12.
+    pub(crate) const fn fail(&mut self, cause: Cause) {
+        self.set(mark::ANSWERED);
+        self.failure = Perhaps::Yes(cause);
+    }
+
     /// Whether a broker found it too large, and it can be sent in parts: all of it was refused,
     /// and there is more than one record. R2.
     pub(crate) fn is_divisible(&self) -> bool {
