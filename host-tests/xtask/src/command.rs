@@ -1,11 +1,11 @@
 //! Running other programs, with errors that say what was run.
 
 use std::ffi::OsStr;
-use std::io::ErrorKind;
+use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
 /// Runs a command that talks to the terminal itself.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
@@ -29,6 +29,22 @@ pub(crate) fn read(command: &mut Command) -> Result<String> {
         bail!("`{}` failed ({}): {}", line(command), output.status, complaint.trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs a command, passes on what it says, and returns its lines.
+pub(crate) fn hear(command: &mut Command) -> Result<Vec<String>> {
+    command.stdout(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| cannot_run(command, &error))?;
+    let stdout = child.stdout.take().context("a pipe")?;
+    let mut said = Vec::new();
+    for text in BufReader::new(stdout).lines() {
+        let text = text?;
+        println!("{text}");
+        said.push(text);
+    }
+    let status = child.wait()?;
+    ensure!(status.success(), "`{}` failed ({status})", line(command));
+    Ok(said)
 }
 
 fn cannot_run(command: &Command, error: &std::io::Error) -> anyhow::Error {
@@ -58,5 +74,11 @@ mod tests {
         assert!(error.to_string().starts_with("`false -a b` failed"), "{error}");
         let error = read(&mut Command::new("no-such-program")).unwrap_err();
         assert_eq!(error.to_string(), "`no-such-program` is not installed");
+    }
+
+    #[test]
+    fn what_fails_is_not_heard() {
+        assert!(hear(Command::new("sh").args(["-c", "echo said; exit 3"])).is_err());
+        assert_eq!(hear(Command::new("echo").arg("said")).unwrap(), ["said"]);
     }
 }

@@ -2,14 +2,13 @@
 //! `host-tests/README.md`, between two marks.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use board_matrix::between_marks;
 use clap::{Args, ValueEnum};
 
+use crate::command::hear;
 use crate::context::Context;
 use crate::simulate::commit;
 
@@ -125,21 +124,6 @@ fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| path.display().to_string())
 }
 
-/// Runs a command, passes on what it says, and returns its lines.
-fn hear(command: &mut Command) -> Result<Vec<String>> {
-    let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let stdout = child.stdout.take().context("a pipe")?;
-    let mut said = Vec::new();
-    for line in BufReader::new(stdout).lines() {
-        let line = line?;
-        println!("{line}");
-        said.push(line);
-    }
-    let status = child.wait()?;
-    ensure!(status.success(), "it failed ({status})");
-    Ok(said)
-}
-
 /// The time that processors have spent for the children of this process that have ended.
 fn cpu_seconds() -> Result<u64> {
     let text = read(Path::new("/proc/self/stat"))?;
@@ -177,11 +161,5 @@ mod tests {
     fn time_of_children_is_counted() {
         let before = cpu_seconds().unwrap();
         assert!(cpu_seconds().unwrap() >= before);
-    }
-
-    #[test]
-    fn what_fails_is_not_kept() {
-        assert!(hear(Command::new("sh").args(["-c", "echo said; exit 3"])).is_err());
-        assert_eq!(hear(Command::new("echo").arg("said")).unwrap(), ["said"]);
     }
 }
