@@ -92,6 +92,18 @@ impl Fuzz {
     }
 }
 
+/// A command of cargo about the programs for libFuzzer, which is built from C++.
+pub(crate) fn cargo(context: &Context, command: &str) -> Result<Command> {
+    install::require(install::CPLUSPLUS)?;
+    let mut cargo = context.cargo([command, "--manifest-path", MANIFEST, "--target-dir"]);
+    cargo.arg(target_directory(context));
+    Ok(cargo)
+}
+
+fn target_directory(context: &Context) -> PathBuf {
+    context.root.join(context.target_directory()).join("fuzz")
+}
+
 fn shares(target: &str) -> u32 {
     SHARES.iter().find(|(name, _)| *name == target).map_or(1, |(_, shares)| *shares)
 }
@@ -107,7 +119,7 @@ impl<'a> Fuzzer<'a> {
     fn new(context: &'a Context) -> Result<Self> {
         install::require(install::CPLUSPLUS)?;
         let cargo_fuzz = install::cargo_tool(context, &install::CARGO_FUZZ)?;
-        let target_directory = context.root.join(context.target_directory()).join("fuzz");
+        let target_directory = target_directory(context);
         fs::create_dir_all(&target_directory)?;
         Ok(Self { context, cargo_fuzz, target_directory })
     }

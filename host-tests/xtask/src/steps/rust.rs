@@ -40,6 +40,7 @@ pub(super) fn clippy(context: &Context) -> Result<()> {
         run(context.cargo(["clippy", "--package", "ottla"]).args(features).args(DENY))?;
     }
     run(no_panic::cargo(context, "clippy", no_panic::LEVELS[0]).args(DENY))?;
+    run(fuzz::cargo(context, "clippy")?.args(DENY))?;
     firmware::clippy(context, &DENY)
 }
 
