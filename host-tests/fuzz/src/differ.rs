@@ -29,13 +29,14 @@ fn key(api: AnyApi) -> ApiKey {
 ///
 /// Theirs holds texts as UTF-8, which the protocol does not ask for. Of ApiVersions it reads the
 /// features, which ours passes over, and makes room for as many of them as it is told. Of the tagged
-/// fields of Produce that it knows it does not look at the sizes. In
+/// fields that it knows, of Produce and CreateTopics, it does not look at the sizes. In
 /// DescribeTopicPartitions it takes a cursor for null unless its mark is 1; Kafka does, and so does
 /// ours, if it is negative.
 pub(crate) fn answer_again(api: AnyApi, version: i16, body: &[u8]) -> Option<Vec<u8>> {
     match api {
         AnyApi::Client(Api::ApiVersions) if version >= 3 => return None,
         AnyApi::Client(Api::Produce) if version >= 10 => return None,
+        AnyApi::Client(Api::CreateTopics) if version >= 5 => return None,
         AnyApi::Admin(AdminApi::DescribeTopicPartitions) => return None,
         _ => {}
     }
