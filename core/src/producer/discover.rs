@@ -241,8 +241,11 @@ impl Machine {
     /// Records of a partition wait for its leader, or for the leader's address.
     pub(super) fn await_leader(&mut self, memory: &Memory<'_>, partition: PartitionId) {
         let leader = memory.partitions[partition].leader;
-        if leader.is_some() && self.missing_leader(memory).is_none() {
+        if let Some(leader) = leader
+            && self.missing_leader(memory).is_none()
+        {
             self.refresh.homeless = partition;
+            self.refresh.claimant = leader;
         }
         if !self.refresh.question.is_asked() {
             self.request_metadata();
@@ -523,20 +526,24 @@ impl Machine {
         }
     }
 
-    /// Finds out whether records wait for a leader, and which of those whose leader has no
-    /// address have waited longest.
+    /// Finds out whether records wait for a leader, and which of those whose leader has no address
+    /// is next. By the age of their records the same leaders would come again and again.
     fn look_for_leaders(&mut self, memory: &Memory<'_>) {
         self.refresh.homeless = PartitionId::NONE;
-        let mut oldest = Instant::MAX;
+        let last = self.refresh.claimant;
+        let mut nearest = u32::MAX;
         for number in self.pools.partitions.numbers() {
             let partition = PartitionId::from_number(number);
             let slot = &memory.partitions[partition];
             if slot.topic.is_some() && slot.broker.is_none() && slot.first.is_some() {
                 self.refresh.incomplete = true;
-                let created = memory.batches[slot.first].created;
-                if created < oldest && slot.leader.is_some() {
-                    oldest = created;
+                let Some(leader) = slot.leader else { continue };
+                // The last one is the farthest, going round.
+                let far = leader.wrapping_sub(last).wrapping_sub(1).cast_unsigned();
+                if far <= nearest {
+                    nearest = far;
                     self.refresh.homeless = partition;
+                    self.refresh.claimant = leader;
                 }
             }
         }

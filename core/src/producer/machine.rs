@@ -113,10 +113,12 @@ pub(super) struct Refresh {
     /// The producer is to begin again; and how often it did since something was written.
     pub(super) astray: bool,
     pub(super) restarts: u8,
-    /// The partition whose records have waited longest for the address of its leader. That one
-    /// has the first claim to a place in the table of brokers, and the answer that brings it
-    /// gives places to leaders only.
+    /// A partition whose records wait for the address of its leader. That one has the first claim
+    /// to a place in the table of brokers, and the answer that brings it gives places to leaders
+    /// only.
     pub(super) homeless: PartitionId,
+    /// The leader that had the claim last. It goes round by their ids.
+    pub(super) claimant: i32,
 }
 
 impl Refresh {
@@ -136,6 +138,7 @@ impl Refresh {
         astray: false,
         restarts: 0,
         homeless: PartitionId::NONE,
+        claimant: -1,
     };
 }
 

@@ -126,7 +126,7 @@ impl Machine {
         let refresh = &self.refresh;
         value(see, &(refresh.question, refresh.full, refresh.asked_full));
         value(see, &(refresh.topic, refresh.incomplete, refresh.news, refresh.error));
-        value(see, &(refresh.astray, refresh.homeless));
+        value(see, &(refresh.astray, refresh.homeless, refresh.claimant));
         due(see, Some(refresh.retry_at));
         number(see, failures(retry, refresh.failures));
         number(see, failures(retry, refresh.restarts));

@@ -541,6 +541,27 @@ fn a_leader_that_cannot_be_reached_makes_way_for_another() {
 }
 
 #[test]
+fn regression_leaders_that_never_succeed_leave_a_turn_to_others_at_one_place() {
+    let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
+    let mut world = World::with(OneBroker::new(), settings, 3);
+    world.nodes = std::vec![3, 1, 2];
+    for partition in 0..3 {
+        world.lead(partition, 1 + partition as i32, 0);
+    }
+    world.down = std::vec![1, 2];
+    let topic = world.ready();
+    // Their records are older: by age they would have the place in turn until they expire.
+    for (partition, record) in [(0, "x"), (1, "y"), (2, "z")] {
+        world.send(topic, partition, record);
+        world.pass(1_000);
+    }
+    let sent = take_within(&mut world, 20_000);
+    assert_eq!((sent.only().partition, sent.node), (2, Some(3)));
+    world.acknowledge(&sent, 0);
+    assert_eq!(world.outcomes().len(), 1);
+}
+
+#[test]
 fn a_broker_that_is_alone_keeps_its_link() {
     let mut world = World::with(OneLink::new(), config(), 3);
     let topic = world.warm();
