@@ -138,7 +138,7 @@ impl Refresh {
         astray: false,
         restarts: 0,
         homeless: PartitionId::NONE,
-        claimant: -1,
+        claimant: 0,
     };
 }
 
