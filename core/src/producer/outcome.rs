@@ -39,7 +39,8 @@ pub enum Cause {
     Dropped,
     /// The broker's answer cannot be retried, or `retries` is used up.
     Code(ErrorCode),
-    /// Connections were lost more often than `retries` allows.
+    /// Connections were lost, or answers left the batch out, more often than `retries` allows; the
+    /// last [`Doubt`] says which it was.
     Disconnected,
     /// The broker lost what it knew of this producer (a restart, deletion, an election of a
     /// replica that lacked it): sending it now would break the order. R4, R8.
@@ -68,7 +69,7 @@ impl fmt::Display for Cause {
             Self::Closed => f.write_str("the producer was closed"),
             Self::Dropped => f.write_str("it made room for another record"),
             Self::Code(code) => write!(f, "the broker answered {code}"),
-            Self::Disconnected => f.write_str("the connection was lost too often"),
+            Self::Disconnected => f.write_str("the connection was lost, or an answer left the batch out, too often"),
             Self::StateLost => f.write_str("the broker lost its state of this producer"),
         }
     }
