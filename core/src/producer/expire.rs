@@ -72,6 +72,7 @@ impl Machine {
                 slot.fail(Cause::Code(code));
                 let partition = slot.partition;
                 self.unready(memory, partition);
+                self.timers.remove(memory, partition);
                 memory.partitions[partition].cursor = BatchId::NONE;
                 self.advance(memory, partition);
             }

@@ -273,6 +273,22 @@ fn regression_a_fatal_answer_is_told_however_many_links_end_before_anybody_liste
     assert!(world.notices.contains(&Event::Fatal(ErrorCode(90))), "{:?}", world.notices);
 }
 
+/// R14: an end of a pause that nobody waits for wakes nobody.
+#[test]
+fn regression_r14_nothing_waits_for_a_partition_whose_batches_a_fatal_answer_failed() {
+    let mut world = World::new(config(), 1);
+    let topic = world.warm();
+    world.send(topic, 0, "x");
+    let refused = world.take();
+    world.send(topic, 0, "y");
+    let lost = world.take();
+    world.answer(&refused, &[(90, -1)]);
+    world.disconnect(lost.link);
+    assert_eq!(world.outcomes().len(), 2);
+    let next = world.producer.poll_timeout().expect("the age of metadata, at most");
+    assert!(next > world.now.after(Duration::from_secs(1)), "{next:?} at {:?}", world.now);
+}
+
 #[test]
 fn regression_r14_a_link_that_is_throttled_for_days_is_closed_when_it_is_idle() {
     let mut world = World::new(config(), 1);
