@@ -69,7 +69,7 @@ impl fmt::Display for Cause {
             Self::Closed => f.write_str("the producer was closed"),
             Self::Dropped => f.write_str("it made room for another record"),
             Self::Code(code) => write!(f, "the broker answered {code}"),
-            Self::Disconnected => f.write_str("the connection was lost, or an answer left the batch out, too often"),
+            Self::Disconnected => f.write_str("too many attempts ended without an answer about it"),
             Self::StateLost => f.write_str("the broker lost its state of this producer"),
         }
     }
