@@ -314,7 +314,13 @@ impl<'a, O: Checked> World<'a, O> {
     fn timeout(&mut self) {
         let now = self.now();
         self.producer.handle_timeout(now);
-        self.listen();
+        // An event that is taken may leave something to be done at once: a batch's next part.
+        let mut turns = 0;
+        while self.listen() && self.producer.poll_timeout().is_some_and(|at| at <= now) {
+            self.producer.handle_timeout(now);
+            turns += 1;
+            assert!(turns < TURNS_MAX, "I10: there is always another event");
+        }
         // I8. Paused, no time counts; without settings nothing is accepted.
         if !self.producer.is_paused()
             && let Some(oldest) = self.ledger.oldest()
