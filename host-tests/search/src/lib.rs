@@ -41,8 +41,7 @@
 //! to come of each, and the same state in the end. What a fault suspends is the simulator's table. The
 //! identity rules are searched alone, too ([`identity`]).
 //!
-//! One excuse: a single wake-up for nothing after all is done, as a fatal answer can leave one
-//! ([`client`]). I9 is not judged here: memory is fixed, and what it refuses breaks I10.
+//! I9 is not judged here: memory is fixed, and what it refuses breaks I10.
 
 #![forbid(unsafe_code)]
 
