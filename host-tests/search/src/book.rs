@@ -1,10 +1,13 @@
-//! What the producer put on the wire, and what it was told of it: R7, R9, I11, I12.
+//! What the producer put on the wire, and what it was told of it: R7, I11, I12 (R9) and I21, by the
+//! simulator's names. Beyond what the simulator judges, a new epoch needs an outcome of all that may
+//! be written (R9 to the letter), and nothing that may be written is ever sent under another.
 
 use arrayvec::ArrayVec;
 use ottla_simulator::frames::{Part, is_refusal};
 
 use crate::check::{Checker, Violation};
 use crate::setup::PARTITIONS;
+use crate::world::copy;
 
 /// Batches of a partition that may be without an answer at a time.
 const OPEN_MAX: u32 = 5;
@@ -28,7 +31,7 @@ struct Sent {
 }
 
 /// A partition.
-#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+#[derive(Default, PartialEq, Eq, Hash, Debug)]
 struct Lane {
     identity: Option<(i64, i16)>,
     /// Where sequences began under this identity; all others are told from there, so that none
@@ -47,6 +50,12 @@ struct Lane {
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct Book {
     lanes: [Lane; PARTITIONS],
+}
+
+impl Clone for Lane {
+    fn clone(&self) -> Self {
+        Self { sent: copy(&self.sent), ..*self }
+    }
 }
 
 impl Sent {
@@ -89,6 +98,12 @@ impl Book {
         };
         let count = part.count as u8;
         let first = part.first as u8;
+        if part.identity.0 < 0 || part.identity.1 < 0 {
+            let (id, epoch) = part.identity;
+            let what =
+                format!("a batch is sent under id {id} and epoch {epoch}, and none can tell it");
+            return Err(Checker::I21.broken(what));
+        }
         if lane.identity != Some(part.identity) {
             lane.adopt(part.identity, decided)?;
         }
@@ -101,7 +116,7 @@ impl Book {
             let what = format!(
                 "record {first} may be written under an older epoch, and goes under another"
             );
-            return Err(Checker::I12.broken(what));
+            return Err(Checker::I21.broken(what));
         }
         let known = lane.sent.iter().position(|s| (s.base, s.hash) == (base, part.hash));
         let beside = lane.sent.iter().any(|s| s.open > 0);
@@ -156,7 +171,7 @@ impl Lane {
         sequence.wrapping_sub(self.origin) & i32::MAX
     }
 
-    /// R9: a partition takes up an identity.
+    /// I12: a partition takes up an identity, by R9.
     fn adopt(&mut self, identity: (i64, i16), decided: u8) -> Result<(), Violation> {
         let mut origin = self.origin;
         if let Some((id, epoch)) = self.identity {
@@ -168,7 +183,7 @@ impl Lane {
                 let base = sent.base;
                 if sent.open > 0 {
                     let what = format!("{base} of epoch {epoch} is unanswered, and another began");
-                    return Err(Checker::R9.broken(what));
+                    return Err(Checker::I12.broken(what));
                 }
                 if sent.maybe && !sent.written {
                     // What was denied is unknown by R8, and told so in its turn.
@@ -176,7 +191,7 @@ impl Lane {
                         let what = format!(
                             "{base} of epoch {epoch} may be written and has no outcome, and another began"
                         );
-                        return Err(Checker::R9.broken(what));
+                        return Err(Checker::I12.broken(what));
                     }
                     self.doubtful |= sent.records();
                 }
@@ -290,6 +305,14 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_without_an_identity_is_found() {
+        for identity in [(-1, -1), (-1, 0), (7, -1)] {
+            let part = Part { identity, ..batch(0, 0, 0, 1) };
+            assert_eq!(broken(Book::new(0).sent(&part, 0)), Some(Checker::I21), "{identity:?}");
+        }
+    }
+
+    #[test]
     fn a_sixth_batch_is_found() {
         let (mut book, _) = answered(Some(0));
         for number in 1..=5 {
@@ -305,19 +328,19 @@ mod tests {
         assert_eq!(answered(Some(45)).0.sent(&next, 1), Ok(()));
         let mut open = Book::new(0);
         assert_eq!(open.sent(&batch(0, 0, 0, 1), 0), Ok(()));
-        assert_eq!(broken(open.sent(&next, 1)), Some(Checker::R9), "it is unanswered");
+        assert_eq!(broken(open.sent(&next, 1)), Some(Checker::I12), "it is unanswered");
 
         let (mut book, _) = answered(Some(7));
-        assert_eq!(broken(book.clone().sent(&next, 0)), Some(Checker::R9), "no outcome");
+        assert_eq!(broken(book.clone().sent(&next, 0)), Some(Checker::I12), "no outcome");
         let (mut asked, first) = (book.clone(), batch(0, 0, 0, 1));
         assert_eq!(asked.sent(&first, 0), Ok(()));
         asked.answered(&first, Some(45));
         assert_eq!(asked.sent(&next, 0), Ok(()), "it was asked for, and is not there");
-        assert_eq!(broken(asked.sent(&batch(1, 1, 0, 1), 0)), Some(Checker::I12), "sent again");
+        assert_eq!(broken(asked.sent(&batch(1, 1, 0, 1), 0)), Some(Checker::I21), "sent again");
         assert_eq!(book.sent(&next, 1), Ok(()), "reported unknown");
         book.answered(&next, Some(0));
         let again = batch(1, 1, 0, 1);
-        assert_eq!(broken(book.clone().sent(&again, 1)), Some(Checker::I12), "written twice?");
+        assert_eq!(broken(book.clone().sent(&again, 1)), Some(Checker::I21), "written twice?");
         assert_eq!(broken(book.sent(&batch(0, 1, 2, 5), 1)), Some(Checker::I12), "epoch back");
     }
 }

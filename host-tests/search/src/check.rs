@@ -3,7 +3,9 @@
 use std::fmt;
 
 use ottla_simulator::Promise;
+use ottla_simulator::frames::Part;
 
+use crate::book::records;
 use crate::client::Told;
 use crate::fault::Fault;
 use crate::setup::Setup;
@@ -15,8 +17,6 @@ pub enum Checker {
     Promise(Promise),
     /// R7: a window of one until a success.
     R7,
-    /// R9: a partition takes up an epoch only when nothing of the one before is open.
-    R9,
 }
 
 impl Checker {
@@ -36,10 +36,18 @@ impl Checker {
     pub const I10: Self = Self::Promise(Promise::I10);
     /// The same sequence has the same bytes.
     pub const I11: Self = Self::Promise(Promise::I11);
-    /// What is given up under an epoch never goes under another.
+    /// A partition takes up an epoch only when nothing of the one before is open, as R9 has it.
     pub const I12: Self = Self::Promise(Promise::I12);
     /// Fatal stays fatal.
     pub const I17: Self = Self::Promise(Promise::I17);
+    /// The same calls, the same outputs.
+    pub const I18: Self = Self::Promise(Promise::I18);
+    /// A write that was dropped was never begun.
+    pub const I19: Self = Self::Promise(Promise::I19);
+    /// Nothing to do: nothing stirs.
+    pub const I20: Self = Self::Promise(Promise::I20);
+    /// Nothing is sent that may be written already.
+    pub const I21: Self = Self::Promise(Promise::I21);
 
     pub(crate) fn broken(self, what: impl Into<String>) -> Violation {
         Violation { checker: self, what: what.into() }
@@ -51,7 +59,6 @@ impl fmt::Display for Checker {
         match self {
             Self::Promise(promise) => f.pad(promise.checker()),
             Self::R7 => f.pad("R7 window of one until proven"),
-            Self::R9 => f.pad("R9 one epoch at a time"),
         }
     }
 }
@@ -89,6 +96,11 @@ pub fn log(
     told: &[Told],
     forgotten: bool,
 ) -> Result<(), Violation> {
+    let own = setup.record(partition, 0)..setup.record(partition, setup.per_partition());
+    if let Some(record) = log.iter().find(|record| !own.contains(record)) {
+        let what = format!("record {record} was not sent to partition {partition}");
+        return Err(Checker::I4.broken(what));
+    }
     for place in 0..setup.per_partition() {
         let record = setup.record(partition, place);
         let is_there = log.contains(&record);
@@ -125,9 +137,27 @@ pub fn log(
     Ok(())
 }
 
+/// I21: what is written for sure, or for sure not, is sent no more. `certain`: bits of records of
+/// which the producer knows that, told or not.
+///
+/// # Errors
+/// What was broken.
+pub fn anew(part: &Part, certain: u8, told: &[Told]) -> Result<(), Violation> {
+    let records = records(part.first as u8, part.count as u8);
+    let is_final = |told: &Told| matches!(told, Told::Written(_) | Told::NotWritten);
+    for (record, told) in told.iter().enumerate().filter(|(record, _)| records & 1 << record != 0) {
+        if is_final(told) || certain & 1 << record != 0 {
+            let what = format!("record {record} has its outcome for good, and is sent again");
+            return Err(Checker::I21.broken(what));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::setup::RECORDS;
 
     const NOTHING: Told = Told::Nothing;
 
@@ -155,6 +185,18 @@ mod tests {
         assert_eq!(broken(&[0, 1, 2], told, false), None);
         assert_eq!(broken(&[0, 1, 0], told, false), Some(Checker::I2));
         assert_eq!(broken(&[1, 0], told, false), Some(Checker::I3));
+    }
+
+    #[test]
+    fn what_belongs_elsewhere_is_found() {
+        let result = |partition, entries: &[u8]| {
+            let told = [NOTHING; RECORDS];
+            let result = log(&Setup::new(2, 2), partition, entries, &told, true);
+            result.err().map(|violation| violation.checker)
+        };
+        assert_eq!((result(0, &[0, 1]), result(1, &[2, 3])), (None, None));
+        assert_eq!(result(0, &[0, 2]), Some(Checker::I4));
+        assert_eq!(result(1, &[1]), Some(Checker::I4));
     }
 
     #[test]

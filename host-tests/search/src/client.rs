@@ -7,10 +7,11 @@ use ottla::identity::Sequence;
 use ottla::producer::{Batch, LinkAction, Producer, Topic};
 use ottla::{Cause, Duration, Event, Instant, Link, Outcome, Reason, Record};
 
-use crate::brokers::TOPIC;
-use crate::fingerprint::{Fingerprint, Fingerprinter, of_producer};
+use crate::brokers::{NODES, TOPIC};
+use crate::check::{Checker, Violation};
+use crate::fingerprint::{FAR, Fingerprint, Fingerprinter, of_producer};
 use crate::frames::{FrameId, Frames};
-use crate::setup::{BLOCK, RECORDS, Setup};
+use crate::setup::{BLOCK, Lie, RECORDS, Setup};
 
 /// Links that there are: one to the address to begin with, and one to each node.
 pub const LINKS: usize = 3;
@@ -32,6 +33,11 @@ pub const fn value(record: u8) -> [u8; 8] {
 
 /// What a producer is given to come to its end.
 const CLOSE: Duration = Duration::from_millis(500);
+
+/// What a timer that should not be there is due in.
+const WRONG: u64 = 500_000;
+/// More timers than a producer has that has nothing left to do: each link is given up, or closed.
+const TIMERS: usize = 2 * LINKS;
 
 /// All records have the same time, so that bytes do not depend on when a record came.
 const TIMESTAMP: i64 = 1_700_000_000_000;
@@ -87,6 +93,10 @@ pub enum Effect {
 #[derive(Copy, Clone, Debug)]
 struct Known {
     link: Link,
+    /// Its node, and whether the producer called it by the address that it was given to begin with.
+    node: u8,
+    first: bool,
+    connected: bool,
     /// Requests written, and answers handed in.
     asked: i32,
     answered: i32,
@@ -105,6 +115,10 @@ pub(crate) struct Client {
     produced: [u8; 2],
     /// When a close has to be over.
     closes: Option<Instant>,
+    /// When links to each node ended last though the producer wanted them, by how it called them.
+    lost: [[Option<Instant>; 2]; NODES as usize],
+    /// When the producer was last woken for nothing.
+    vain: Option<Instant>,
 }
 
 /// What a world has to know of a producer's state.
@@ -114,6 +128,8 @@ pub struct Facts {
     pub wait: Option<u64>,
     /// Records whose outcome is decided, a bit for each; told or not.
     pub decided: u8,
+    /// Records that are written for sure, or for sure not, and whose event was not taken.
+    pub certain: u8,
     /// Records with an outcome that the application has not taken.
     pub untaken: u8,
     /// Records without an outcome that waits for nobody else.
@@ -125,7 +141,13 @@ pub struct Facts {
 impl Client {
     /// A producer that knows an address and a topic, and all that it does of itself.
     pub(crate) fn new(setup: &Setup, frames: &mut Frames) -> (Self, Vec<Effect>) {
-        let mut producer = Producer::new(Small::new(), setup.config(), 1);
+        let mut config = setup.config();
+        if setup.lie == Some(Lie::NoPauses) {
+            for pause in [&mut config.reconnect_backoff, &mut config.reconnect_backoff_max] {
+                *pause = Duration::ZERO;
+            }
+        }
+        let mut producer = Producer::new(Small::new(), config, 1);
         assert!(producer.bootstrap("node1", 9_092), "there is room for an address");
         let topic = producer.declare_topic(TOPIC, u32::from(setup.partitions));
         let mut client = Self {
@@ -137,6 +159,8 @@ impl Client {
             taken: [false; RECORDS],
             produced: [0; 2],
             closes: None,
+            lost: Default::default(),
+            vain: None,
         };
         let mut effects = Vec::new();
         client.settle(setup, frames, &mut effects).expect("nothing was sent");
@@ -156,19 +180,15 @@ impl Client {
         input: Input,
         wait: Option<u64>,
         effects: &mut Vec<Effect>,
-    ) -> Option<String> {
+    ) -> Option<Violation> {
         let taken = catch_unwind(AssertUnwindSafe(|| {
             self.give(setup, frames, input, wait, effects)?;
             self.settle(setup, frames, effects)
         }));
         match taken {
             Ok(taken) => taken.err(),
-            Err(_) => Some("the producer panicked".to_string()),
+            Err(_) => Some(Checker::I10.broken("the producer panicked")),
         }
-    }
-
-    fn link(&self, slot: u8) -> Option<Link> {
-        self.links[usize::from(slot)].map(|known| known.link)
     }
 
     fn give(
@@ -178,12 +198,13 @@ impl Client {
         input: Input,
         wait: Option<u64>,
         effects: &mut Vec<Effect>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Violation> {
         let now = self.now;
         match input {
             Input::Connected(slot) => {
-                if let Some(link) = self.link(slot) {
-                    self.producer.handle_connected(now, link);
+                if let Some(known) = &mut self.links[usize::from(slot)] {
+                    known.connected = true;
+                    self.producer.handle_connected(now, known.link);
                 }
             }
             Input::Answer(slot, answer) => {
@@ -196,6 +217,7 @@ impl Client {
             }
             Input::Lost(slot) => {
                 if let Some(known) = self.links[usize::from(slot)].take() {
+                    self.note_loss(known);
                     self.producer.handle_disconnected(now, known.link, Reason::Disconnected);
                 }
             }
@@ -214,7 +236,25 @@ impl Client {
         Ok(())
     }
 
-    fn produce(&mut self, setup: &Setup, partition: u8) -> Result<(), String> {
+    /// A link has ended, and not by the producer's own wish.
+    fn note_loss(&mut self, known: Known) {
+        self.lost[usize::from(known.node - 1)][usize::from(known.first)] = Some(self.now);
+    }
+
+    /// I8: no node is called again before the pause, which has a jitter of a fifth.
+    fn check_pace(&self, setup: &Setup, node: u8, first: bool) -> Result<(), Violation> {
+        let Some(lost) = self.lost[usize::from(node - 1)][usize::from(first)] else {
+            return Ok(());
+        };
+        let passed = self.now.as_micros() - lost.as_micros();
+        if passed >= setup.config().reconnect_backoff.as_micros() * 4 / 5 {
+            return Ok(());
+        }
+        let what = format!("node {node} is called again {passed} us after its link was lost");
+        Err(Checker::I8.broken(what))
+    }
+
+    fn produce(&mut self, setup: &Setup, partition: u8) -> Result<(), Violation> {
         for _ in 0..setup.records {
             let place = self.produced[usize::from(partition)];
             let record = setup.record(partition, place);
@@ -222,9 +262,11 @@ impl Client {
             let index = i32::from(partition);
             let new = Record::new(&value).timestamp(TIMESTAMP).partition(index);
             let accepted = self.producer.produce(self.now, self.topic, &new);
-            let accepted = accepted.map_err(|e| format!("record {record} was refused: {e:?}"))?;
+            let refused = |e| Checker::I10.broken(format!("record {record} was refused: {e:?}"));
+            let accepted = accepted.map_err(refused)?;
             if accepted.number != u64::from(place) {
-                return Err(format!("record {record} has the number {}", accepted.number));
+                let what = format!("record {record} has the number {}", accepted.number);
+                return Err(Checker::I10.broken(what));
             }
             if place == 0 && setup.first != 0 {
                 let first = Sequence::new(setup.first.cast_unsigned());
@@ -277,25 +319,34 @@ impl Client {
         setup: &Setup,
         frames: &mut Frames,
         effects: &mut Vec<Effect>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Violation> {
         loop {
             let before = effects.len();
             while let Some(action) = self.producer.poll_link() {
                 match action {
                     LinkAction::Connect(link, address) => {
                         let node = (address.port - 9_091) as u8;
-                        let known = Known { link, asked: 0, answered: 0 };
+                        let first = address.broker.is_none();
+                        self.check_pace(setup, node, first)?;
+                        let (connected, asked, answered) = (false, 0, 0);
+                        let known = Known { link, node, first, connected, asked, answered };
                         self.links[link.index()] = Some(known);
                         effects.push(Effect::Connect(link.index() as u8, node));
                     }
-                    LinkAction::Close(link, _) => {
-                        self.links[link.index()] = None;
+                    LinkAction::Close(link, reason) => {
+                        let own = matches!(
+                            reason,
+                            Reason::Idle | Reason::Replaced | Reason::Shutdown | Reason::Paused
+                        );
+                        if let Some(known) = self.links[link.index()].take().filter(|_| !own) {
+                            self.note_loss(known);
+                        }
                         effects.push(Effect::Close(link.index() as u8));
                     }
                 }
             }
             for slot in 0..LINKS {
-                self.write(slot, frames, effects)?;
+                self.write(setup, slot, frames, effects)?;
             }
             if effects.len() == before {
                 break;
@@ -310,26 +361,40 @@ impl Client {
 
     fn write(
         &mut self,
+        setup: &Setup,
         slot: usize,
         frames: &mut Frames,
         effects: &mut Vec<Effect>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Violation> {
         let Some(mut known) = self.links[slot] else { return Ok(()) };
+        let dropped = self.lend(known.link);
         let mut bytes = Vec::new();
-        while let Some(piece) = self.producer.output(known.link) {
-            bytes.extend_from_slice(piece.bytes);
-            let count = piece.bytes.len();
-            self.producer.consume_output(self.now, known.link, count);
+        if !dropped.is_empty() {
+            let eaten = usize::from(setup.lie == Some(Lie::EatsBytes));
+            // I19: a write that is dropped before it wrote anything was never begun.
+            self.producer.consume_output(self.now, known.link, eaten);
+            while let Some(piece) = self.producer.output(known.link) {
+                bytes.extend_from_slice(piece.bytes);
+                let count = piece.bytes.len();
+                self.producer.consume_output(self.now, known.link, count);
+            }
+            if !bytes.starts_with(&dropped) {
+                let what = format!("{} bytes were lent, and others the next time", dropped.len());
+                return Err(Checker::I19.broken(what));
+            }
         }
+        let bad = |what: &str| Checker::I10.broken(what);
         let mut rest = &bytes[..];
         while let Some((size, _)) = rest.split_first_chunk::<4>() {
             let length = 4 + i32::from_be_bytes(*size) as usize;
-            let frame = rest.get(..length).ok_or("half a frame was written")?;
+            let frame = rest.get(..length).ok_or_else(|| bad("half a frame was written"))?;
             rest = &rest[length..];
+            let request = frames.request(frame);
             let (frame, correlation) =
-                frames.request(frame).ok_or("a frame was written that nobody can read")?;
+                request.ok_or_else(|| bad("a frame was written that nobody can read"))?;
             if correlation != known.asked {
-                return Err(format!("correlation id {correlation} after {} requests", known.asked));
+                let what = format!("correlation id {correlation} after {} requests", known.asked);
+                return Err(bad(&what));
             }
             known.asked += 1;
             effects.push(Effect::Write(slot as u8, frame));
@@ -340,18 +405,30 @@ impl Client {
         Ok(())
     }
 
+    /// All that is lent for a link.
+    fn lend(&mut self, link: Link) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while let Some(piece) = self.producer.output(link) {
+            bytes.extend_from_slice(piece.bytes);
+        }
+        bytes
+    }
+
     pub(crate) fn facts(&mut self, setup: &Setup) -> Facts {
         let wait = self.producer.poll_timeout();
         let wait = wait.map(|at| at.as_micros().saturating_sub(self.now.as_micros()));
-        let mut facts = Facts { wait, decided: 0, untaken: 0, pending: 0, held: 0 };
+        let mut facts = Facts { wait, decided: 0, certain: 0, untaken: 0, pending: 0, held: 0 };
         for record in 0..setup.partitions * setup.per_partition() {
             let place = usize::from(record);
             let Some((batch, number, _)) = self.records[place] else { continue };
             if self.taken[place] {
                 facts.decided |= 1 << record;
-            } else if self.producer.outcome(batch, number).is_some() {
+            } else if let Some(outcome) = self.producer.outcome(batch, number) {
                 facts.decided |= 1 << record;
                 facts.untaken |= 1 << record;
+                if matches!(outcome, Outcome::Written { .. } | Outcome::NotWritten(_)) {
+                    facts.certain |= 1 << record;
+                }
             } else {
                 facts.pending |= 1 << record;
             }
@@ -363,7 +440,89 @@ impl Client {
         if of(facts.untaken).any(|one| of(facts.pending).any(|other| batch(one) == batch(other))) {
             facts.held = std::mem::take(&mut facts.pending);
         }
+        if setup.lie == Some(Lie::Timer) && facts.decided != 0 && facts.pending | facts.held == 0 {
+            facts.wait = Some(facts.wait.unwrap_or(WRONG).min(WRONG));
+        }
         facts
+    }
+
+    /// I8, after a deadline has passed: every record has its outcome in time, and the producer is not
+    /// woken for nothing, neither again at once nor twice within half a pause. `decided`: of before.
+    pub(crate) fn check_deadline(
+        &mut self,
+        setup: &Setup,
+        decided: u8,
+        effects: &[Effect],
+    ) -> Option<Violation> {
+        if let Some(record) = self.overdue(setup) {
+            let what = format!("record {record} has no outcome when its time is over");
+            return Some(Checker::I8.broken(what));
+        }
+        let facts = self.facts(setup);
+        if !effects.is_empty() || facts.decided != decided {
+            self.vain = None;
+            return None;
+        }
+        let before = self.vain.replace(self.now);
+        if facts.wait == Some(0) {
+            let what = "a deadline passed, nothing came of it, and it is due again";
+            return Some(Checker::I8.broken(what));
+        }
+        let passed = self.now.as_micros() - before?.as_micros();
+        let pause = setup.config().retry_backoff.as_micros() / 2;
+        (passed < pause).then(|| {
+            Checker::I8.broken(format!("woken twice within {passed} us, and nothing came of it"))
+        })
+    }
+
+    /// I20, of a producer that has nothing left to do, if nobody answers it any more: what is on its
+    /// way is given up when its time is over, nothing new begins, and no timer is left in the end.
+    pub(crate) fn check_rest(mut self, setup: &Setup, frames: &mut Frames) -> Option<Violation> {
+        let mut effects = Vec::new();
+        let mut idle = false;
+        for _ in 0..TIMERS {
+            let wait = self.facts(setup).wait?;
+            let waits = self.links.iter().flatten().any(|k| !k.connected || k.asked != k.answered);
+            // From then on there is nothing but links that are closed, one after the other.
+            idle |= wait >= FAR;
+            let early = !waits && !idle;
+            effects.clear();
+            let broken = self.take(setup, frames, Input::Deadline, Some(wait), &mut effects);
+            if broken.is_some() {
+                return broken;
+            }
+            let stirs = |effect: &Effect| matches!(effect, Effect::Connect(..) | Effect::Write(..));
+            if effects.iter().any(stirs) || early || idle && effects.is_empty() {
+                let what =
+                    format!("nothing is left to do, and in {wait} us a timer is due: {effects:?}");
+                return Some(Checker::I20.broken(what));
+            }
+        }
+        Some(Checker::I20.broken(format!("nothing is left to do, and {TIMERS} timers were due")))
+    }
+
+    /// I19: whether a read that is dropped before it read anything, and a look at what there is to
+    /// write, change anything.
+    pub(crate) fn check_drops(mut self, scratch: &mut Fingerprinter) -> Option<Violation> {
+        // The first read is a sign of life, and begins a frame; the others are nothing new.
+        self.drop_all();
+        let before = (self.fingerprint(scratch), self.producer.poll_timeout());
+        self.drop_all();
+        let same = (self.fingerprint(scratch), self.producer.poll_timeout()) == before;
+        (!same).then(|| {
+            Checker::I19.broken("a read of nothing, or a dropped write, changes something")
+        })
+    }
+
+    fn drop_all(&mut self) {
+        for known in self.links.into_iter().flatten() {
+            if known.connected {
+                self.producer.handle_input(self.now, known.link, &[]);
+            }
+            if !self.lend(known.link).is_empty() {
+                self.producer.consume_output(self.now, known.link, 0);
+            }
+        }
     }
 
     /// A record that should have its outcome by now, and has none.
@@ -376,5 +535,67 @@ impl Client {
             // At that very instant its deadline may still be due.
             pending & 1 << record != 0 && at.is_some_and(|at| closed || at.after(span) < now)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun(setup: &Setup) -> Client {
+        Client::new(setup, &mut Frames::default()).0
+    }
+
+    fn broken(violation: Option<Violation>) -> Option<Checker> {
+        violation.map(|violation| violation.checker)
+    }
+
+    #[test]
+    fn who_wakes_for_nothing_is_found() {
+        let setup = Setup::new(1, 1);
+        let mut client = begun(&setup);
+        let mut frames = Frames::default();
+        for input in [Input::Produce(0), Input::Deadline] {
+            let taken = client.take(&setup, &mut frames, input, Some(0), &mut Vec::new());
+            assert_eq!(taken, None);
+        }
+        let begun = client.clone();
+        assert_eq!(broken(client.check_deadline(&setup, 0, &[])), None, "once");
+        let pause = Duration::from_millis(50);
+        let mut later = client.clone();
+        later.now = client.now.after(pause);
+        assert_eq!(broken(later.check_deadline(&setup, 0, &[])), None, "after half a pause");
+        assert_eq!(broken(client.check_deadline(&setup, 0, &[Effect::Fatal])), None);
+        assert_eq!(broken(client.check_deadline(&setup, 0, &[])), None, "once again");
+        client.now = client.now.after(Duration::from_millis(49));
+        assert_eq!(broken(client.check_deadline(&setup, 0, &[])), Some(Checker::I8));
+        // Something is due, and stays so.
+        let mut client = begun;
+        client.now = client.now.after(Duration::from_millis(5_000));
+        assert_eq!(broken(client.check_deadline(&setup, 0, &[])), Some(Checker::I8));
+    }
+
+    #[test]
+    fn who_calls_again_without_a_pause_is_found() {
+        let setup = Setup::new(1, 1);
+        let mut client = begun(&setup);
+        let known = client.links[0].expect("a link is being made");
+        client.note_loss(known);
+        let called = |client: &Client, first| client.check_pace(&setup, known.node, first).is_err();
+        assert!(called(&client, true) && !called(&client, false), "by that name");
+        client.now = client.now.after(Duration::from_millis(80));
+        assert!(!called(&client, true), "a pause, less its jitter");
+    }
+
+    #[test]
+    fn what_begins_though_nothing_is_left_is_found() {
+        let setup = Setup::new(1, 1);
+        let mut frames = Frames::default();
+        let mut client = begun(&setup);
+        let mut effects = Vec::new();
+        assert_eq!(client.take(&setup, &mut frames, Input::Produce(0), None, &mut effects), None);
+        // A record waits: calls are made again and again. As if it were none.
+        let rests = client.clone().check_rest(&setup, &mut frames);
+        assert_eq!(broken(rests), Some(Checker::I20));
     }
 }

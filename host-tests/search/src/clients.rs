@@ -3,13 +3,15 @@
 //! machine that was there first stands for both.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use hashbrown::HashMap;
 
+use crate::check::{Checker, Violation};
 use crate::client::{Client, Effect, Facts, Input};
-use crate::fingerprint::{Fingerprint, Fingerprinter};
+use crate::fingerprint::{Fingerprint, FingerprintHasher, Fingerprinter};
 use crate::frames::Frames;
-use crate::setup::Setup;
+use crate::setup::{Lie, Setup};
 
 /// Number of a state of the producer.
 pub type ClientId = u32;
@@ -17,6 +19,9 @@ pub type ClientId = u32;
 /// Machines that are kept, of 5 KB each. Those of other states are made again by giving what was
 /// given before.
 const MACHINES: usize = 65_536;
+/// One of so many states is entered again from the beginning (I18), and one of so many is given what
+/// must not change it (I19).
+const SAMPLE: usize = 256;
 
 /// What came of an input in a state.
 #[derive(Debug)]
@@ -24,9 +29,9 @@ pub struct Step {
     /// The state afterwards.
     pub client: ClientId,
     /// What the producer did.
-    pub effects: Box<[Effect]>,
+    pub effects: Rc<[Effect]>,
     /// What no producer may do.
-    pub fault: Option<String>,
+    pub broken: Option<Box<Violation>>,
 }
 
 /// A state.
@@ -44,14 +49,18 @@ struct State {
 pub struct Clients {
     setup: Setup,
     states: Vec<State>,
-    numbers: HashMap<Fingerprint, ClientId>,
-    steps: HashMap<(ClientId, Input), Step>,
+    numbers: HashMap<Fingerprint, ClientId, FingerprintHasher>,
+    /// What came of each input, and where that stands by state and input.
+    steps: Vec<Step>,
+    places: HashMap<(ClientId, Input), u32>,
     /// States whose machines are kept, those first that were kept first.
     kept: VecDeque<ClientId>,
     most: usize,
     /// Other machines with a state's fingerprint, if they are kept to be compared.
     twins: Option<Vec<(ClientId, Box<Client>)>>,
     scratch: Fingerprinter,
+    /// A machine that is needed no more, whose memory is used again.
+    spare: Option<Box<Client>>,
     start: Box<[Effect]>,
 }
 
@@ -62,15 +71,17 @@ impl Clients {
         let mut clients = Self {
             setup: setup.clone(),
             states: Vec::new(),
-            numbers: HashMap::new(),
-            steps: HashMap::new(),
+            numbers: HashMap::default(),
+            steps: Vec::new(),
+            places: HashMap::new(),
             kept: VecDeque::new(),
             most: MACHINES,
             twins: None,
             scratch: Fingerprinter::default(),
+            spare: None,
             start: effects.into_boxed_slice(),
         };
-        clients.enter(Box::new(client), None);
+        clients.enter(frames, Box::new(client), None);
         clients
     }
 
@@ -99,53 +110,79 @@ impl Clients {
 
     /// Gives a producer an input.
     pub fn step(&mut self, frames: &mut Frames, client: ClientId, input: Input) -> &Step {
-        if !self.steps.contains_key(&(client, input)) {
-            let step = self.take(frames, client, input);
-            self.steps.insert((client, input), step);
-        }
-        &self.steps[&(client, input)]
+        let place = match self.places.get(&(client, input)) {
+            Some(place) => *place,
+            None => {
+                let step = self.take(frames, client, input);
+                let place = self.steps.len() as u32;
+                self.steps.push(step);
+                self.places.insert((client, input), place);
+                place
+            }
+        };
+        &self.steps[place as usize]
+    }
+
+    /// What came of an input that was given.
+    fn known(&self, client: ClientId, input: Input) -> Option<&Step> {
+        Some(&self.steps[*self.places.get(&(client, input))? as usize])
     }
 
     fn take(&mut self, frames: &mut Frames, id: ClientId, input: Input) -> Step {
         let wait = self.facts(id).wait;
         let mut client = self.machine(frames, id);
         let mut effects = Vec::new();
-        let mut fault = client.take(&self.setup, frames, input, wait, &mut effects);
-        if fault.is_some() {
-            return Step { client: id, effects: effects.into(), fault };
+        let mut broken = client.take(&self.setup, frames, input, wait, &mut effects);
+        if broken.is_some() {
+            let broken = broken.map(Box::new);
+            return Step { client: id, effects: effects.into(), broken };
         }
-        let late = client.overdue(&self.setup).filter(|_| input == Input::Deadline);
-        let client = self.enter(client, Some((id, input)));
-        if let Some(record) = late {
-            fault = Some(format!("record {record} has no outcome when its time is over"));
-        } else if input == Input::Deadline && client == id && effects.is_empty() {
-            fault = Some("a deadline passed, nothing came of it, and it is due again".to_string());
+        if input == Input::Deadline {
+            broken = client.check_deadline(&self.setup, self.facts(id).decided, &effects);
         }
-        Step { client, effects: effects.into(), fault }
+        let (client, wrong) = self.enter(frames, client, Some((id, input)));
+        let broken = broken.or(wrong).map(Box::new);
+        Step { client, effects: effects.into(), broken }
     }
 
-    /// The number of a machine's state.
-    fn enter(&mut self, mut client: Box<Client>, origin: Option<(ClientId, Input)>) -> ClientId {
+    /// The number of a machine's state, and what is wrong with it.
+    fn enter(
+        &mut self,
+        frames: &mut Frames,
+        mut client: Box<Client>,
+        origin: Option<(ClientId, Input)>,
+    ) -> (ClientId, Option<Violation>) {
         let fingerprint = client.fingerprint(&mut self.scratch);
         if let Some(number) = self.numbers.get(&fingerprint) {
             if let Some(twins) = &mut self.twins {
                 twins.push((*number, client));
+            } else {
+                self.spare = Some(client);
             }
-            return *number;
+            return (*number, None);
         }
         let facts = client.facts(&self.setup);
+        let mut broken = None;
+        if facts.pending | facts.held == 0 && origin.is_some() {
+            broken = client.clone().check_rest(&self.setup, frames);
+        }
+        // What is due at once would be done.
+        if facts.wait != Some(0) && self.states.len().is_multiple_of(SAMPLE) {
+            broken = broken.or_else(|| client.clone().check_drops(&mut self.scratch));
+        }
         let number = self.states.len() as ClientId;
         self.numbers.insert(fingerprint, number);
         self.states.push(State { facts, machine: None, origin });
         self.keep(number, client);
-        number
+        (number, broken)
     }
 
     fn keep(&mut self, id: ClientId, machine: Box<Client>) {
         if self.kept.len() >= self.most
             && let Some(first) = self.kept.pop_front()
         {
-            self.states[first as usize].machine = None;
+            let machine = self.states[first as usize].machine.take();
+            self.spare = machine.or_else(|| self.spare.take());
         }
         self.states[id as usize].machine = Some(machine);
         self.kept.push_back(id);
@@ -159,7 +196,15 @@ impl Clients {
         let mut machine = loop {
             let state = &self.states[at as usize];
             match (&state.machine, state.origin) {
-                (Some(machine), _) => break machine.clone(),
+                (Some(machine), _) => {
+                    break match self.spare.take() {
+                        Some(mut place) => {
+                            *place = Client::clone(machine);
+                            place
+                        }
+                        None => machine.clone(),
+                    };
+                }
                 (None, Some((before, input))) => {
                     given.push((self.facts(before).wait, input));
                     at = before;
@@ -169,12 +214,46 @@ impl Clients {
         };
         if !given.is_empty() {
             for (wait, input) in given.into_iter().rev() {
-                let fault = machine.take(&self.setup, frames, input, wait, &mut Vec::new());
-                debug_assert_eq!(fault, None, "it went well before");
+                let broken = machine.take(&self.setup, frames, input, wait, &mut Vec::new());
+                debug_assert_eq!(broken, None, "it went well before");
             }
             self.keep(id, machine.clone());
         }
         machine
+    }
+
+    /// I18: enters some states again from the beginning, by the same calls. Returns how many.
+    ///
+    /// # Errors
+    /// What came out otherwise than before.
+    pub fn again(&self, frames: &mut Frames) -> Result<usize, Violation> {
+        let mut scratch = Fingerprinter::default();
+        let mut entered = 0;
+        for id in (0..self.states.len()).step_by(SAMPLE) {
+            let mut path = Vec::new();
+            let mut at = id as ClientId;
+            while let Some((before, input)) = self.states[at as usize].origin {
+                path.push((before, input, at));
+                at = before;
+            }
+            let (mut client, start) = Client::new(&self.setup, frames);
+            let mut same = *start == *self.start;
+            for (before, input, after) in path.into_iter().rev() {
+                let slip = u64::from(self.setup.lie == Some(Lie::Slip) && input == Input::Deadline);
+                let wait = self.facts(before).wait.map(|wait| wait + slip);
+                let mut effects = Vec::new();
+                let broken = client.take(&self.setup, frames, input, wait, &mut effects);
+                let step = self.known(before, input);
+                same &= broken.is_none() && step.is_some_and(|step| *step.effects == *effects);
+                let fingerprint = client.fingerprint(&mut scratch);
+                if !same || self.numbers.get(&fingerprint) != Some(&after) {
+                    let what = format!("{input:?} in state {before}: {effects:?}, not {step:?}");
+                    return Err(Checker::I18.broken(what));
+                }
+            }
+            entered += 1;
+        }
+        Ok(entered)
     }
 
     /// Keeps every machine from here on that has the fingerprint of another, for
@@ -192,7 +271,7 @@ impl Clients {
     pub fn compare(&mut self, frames: &mut Frames) -> Result<usize, String> {
         let twins = self.twins.take().unwrap_or_default();
         let mut inputs: HashMap<ClientId, Vec<Input>> = HashMap::new();
-        for (id, input) in self.steps.keys() {
+        for (id, input) in self.places.keys() {
             inputs.entry(*id).or_default().push(*input);
         }
         let mut compared = 0;
@@ -201,11 +280,12 @@ impl Clients {
             for input in inputs.get(&id).into_iter().flatten() {
                 let mut client = twin.clone();
                 let mut effects = Vec::new();
-                let fault = client.take(&self.setup, frames, *input, wait, &mut effects);
-                let step = &self.steps[&(id, *input)];
+                let broken = client.take(&self.setup, frames, *input, wait, &mut effects);
                 let after = client.fingerprint(&mut self.scratch);
+                let Some(step) = self.known(id, *input) else { continue };
                 let same = self.numbers.get(&after) == Some(&step.client);
-                if fault != step.fault || *effects != *step.effects || !same && fault.is_none() {
+                let alike = broken.is_some() == step.broken.is_some();
+                if !alike || *effects != *step.effects || !same && broken.is_none() {
                     return Err(format!("{input:?} in state {id}: {effects:?}, not {step:?}"));
                 }
                 compared += 1;

@@ -1,5 +1,7 @@
 //! What can happen next in a world, and what comes of it.
 
+use std::rc::Rc;
+
 use arrayvec::ArrayVec;
 use ottla_simulator::Promise;
 use ottla_simulator::frames::is_fatal;
@@ -8,7 +10,7 @@ use crate::action::Action;
 use crate::book::{Book, records};
 use crate::brokers::{Brokers, Change, Forced};
 use crate::check::{self, Checker, Violation};
-use crate::client::{Effect, Input, LINKS, Told};
+use crate::client::{Effect, Facts, Input, LINKS, Told};
 use crate::clients::Clients;
 use crate::fault::{AFTER, BEFORE, Fault, TOO_LARGE};
 use crate::fingerprint::{Fingerprint, Fingerprinter};
@@ -195,8 +197,9 @@ impl Engine {
         Ok(changed.then_some(world))
     }
 
-    /// Returns whether it changes anything.
-    fn happen(&mut self, world: &mut World, action: Action) -> Result<bool, Violation> {
+    /// As that in place, and nothing is checked in the state that it leads to. Returns whether it
+    /// changes anything.
+    pub(crate) fn happen(&mut self, world: &mut World, action: Action) -> Result<bool, Violation> {
         match action {
             Action::Produce(partition) => {
                 world.produced[usize::from(partition)] += 1;
@@ -384,20 +387,16 @@ impl Engine {
     /// Gives the producer an input, and takes what comes of it.
     fn input(&mut self, world: &mut World, input: Input) -> Result<(), Violation> {
         let step = self.clients.step(&mut self.frames, world.client, input);
-        if let Some(fault) = &step.fault {
-            let checker = match input {
-                Input::Deadline => Checker::I8,
-                _ => Checker::I10,
-            };
-            return Err(checker.broken(fault.clone()));
+        if let Some(broken) = &step.broken {
+            return Err((**broken).clone());
         }
         world.client = step.client;
-        let effects = step.effects.to_vec();
+        let effects = Rc::clone(&step.effects);
         self.take(world, &effects)
     }
 
     fn take(&mut self, world: &mut World, effects: &[Effect]) -> Result<(), Violation> {
-        let decided = self.clients.facts(world.client).decided;
+        let Facts { decided, certain, .. } = *self.clients.facts(world.client);
         for effect in effects {
             match effect {
                 Effect::Connect(slot, node) => {
@@ -410,6 +409,7 @@ impl Engine {
                         return Err(Checker::I17.broken("a batch is sent after a fatal answer"));
                     }
                     for part in parts {
+                        check::anew(part, certain, &world.told)?;
                         world.book.sent(part, decided)?;
                     }
                     if let Some(line) = line(world, *slot) {
@@ -442,7 +442,7 @@ impl Engine {
     }
 
     /// The promises that are looked at in every state.
-    fn check(&self, world: &World) -> Result<(), Violation> {
+    pub(crate) fn check(&self, world: &World) -> Result<(), Violation> {
         if self.brokers.is_damaged(world.broker) {
             return Err(Checker::I11.broken("a log holds what nobody sent"));
         }
@@ -518,6 +518,45 @@ mod tests {
             engine.check(&world).err().map(|violation| violation.checker)
         };
         assert_eq!((told(0), told(1)), (None, Some(Checker::I1)));
+    }
+
+    #[test]
+    fn what_has_its_outcome_and_is_sent_again_is_found() {
+        let mut engine = Engine::new(&Setup::new(1, 2));
+        let (world, slot) = sent(&mut engine);
+        let frame = world.lines[usize::from(slot)].as_ref().unwrap().requests[0];
+        // As if the producer wrote what it wrote once more.
+        let again = |engine: &mut Engine, world: &World| {
+            let result = engine.take(&mut world.clone(), &[Effect::Write(slot, frame)]);
+            result.err().map(|violation| violation.checker)
+        };
+        let mut world = engine.apply(&world, Action::Deliver(slot)).unwrap().unwrap();
+        assert_eq!(again(&mut engine, &world), Some(Checker::R7), "beside itself");
+        world = engine.apply(&world, Action::Answer(slot)).unwrap().unwrap();
+        assert_eq!(world.told[0], Told::Nothing);
+        assert_eq!(again(&mut engine, &world), Some(Checker::I21), "the producer knows");
+        world = engine.apply(&world, Action::TakeEvents).unwrap().unwrap();
+        assert_eq!(again(&mut engine, &world), Some(Checker::I21), "the application knows");
+        world.told[0] = Told::Unknown;
+        assert_eq!(again(&mut engine, &world), None);
+    }
+
+    #[test]
+    fn a_sixth_attempt_without_an_answer_is_found() {
+        let mut engine = Engine::new(&Setup { in_flight: 5, ..Setup::new(1, 6) });
+        let (mut world, slot) = sent(&mut engine);
+        for action in [Action::Deliver(slot), Action::Answer(slot)] {
+            world = engine.apply(&world, action).unwrap().unwrap();
+        }
+        for _ in 1..6 {
+            world = engine.apply(&world, Action::Produce(0)).unwrap().unwrap();
+        }
+        let requests = &world.lines[usize::from(slot)].as_ref().unwrap().requests;
+        assert_eq!(requests.len(), 5, "as many as may be");
+        let last = requests[4];
+        // As if the producer wrote one of them once more.
+        let broken = engine.take(&mut world.clone(), &[Effect::Write(slot, last)]);
+        assert_eq!(broken.map_err(|violation| violation.checker), Err(Checker::I11));
     }
 
     #[test]

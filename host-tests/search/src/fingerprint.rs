@@ -1,7 +1,7 @@
 //! Fingerprints of states: 128 bits, by which two states are taken for the same. Of a hundred
 //! million states, any two have the same one by accident with a chance of one in 10^22.
 
-use std::hash::Hasher;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use arrayvec::ArrayVec;
 use ottla::Instant;
@@ -11,6 +11,27 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// 128 bits of a state.
 pub type Fingerprint = u128;
+
+/// Places fingerprints in tables by their own bits, which are as good as any hash of them.
+pub type FingerprintHasher = BuildHasherDefault<OwnBits>;
+
+/// Takes a fingerprint for its hash.
+#[derive(Copy, Clone, Default, Debug)]
+pub struct OwnBits(u64);
+
+impl Hasher for OwnBits {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u128(&mut self, fingerprint: Fingerprint) {
+        self.0 = fingerprint as u64;
+    }
+}
 
 /// What is due in more than so many microseconds is never reached in a search, and is all the
 /// same; see [`crate::setup::Setup::config`].

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use std::{fs, thread};
+use std::{fs, iter, thread};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Parser;
@@ -47,6 +47,9 @@ struct Cli {
     /// Records of each of its batches
     #[arg(long, default_value_t = 1)]
     records: u8,
+    /// Requests that may be without an answer on a link of it
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=5))]
+    in_flight: u8,
     /// Deadlines that may pass in it while something is on its way
     #[arg(long, default_value_t = 0)]
     early: u8,
@@ -104,44 +107,41 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let began = Instant::now();
     let mut totals = Totals::default();
     let mut failed = false;
-    for (about, setups) in groups(cli)? {
-        println!("{about}");
-        if cli.compare {
-            compare(&setups)?;
-            continue;
-        }
-        println!(
-            "  {:40} {:>10} {:>11} {:>6} {:>9} {:>8} {:>8}",
-            "faults", "states", "steps", "depth", "producers", "clusters", "seconds"
-        );
-        let reports = every(cli, &setups);
-        reports.iter().for_each(|report| totals.add(report));
-        for report in reports.iter().filter(|report| report.found.is_some()) {
-            broken(cli, report)?;
-            if !cli.go_on {
-                return Ok(ExitCode::FAILURE);
-            }
-            failed = true;
-        }
-    }
+    let groups = groups(cli)?;
     if cli.compare {
+        for (about, setups) in &groups {
+            println!("{about}");
+            compare(setups)?;
+        }
         return Ok(ExitCode::SUCCESS);
+    }
+    let reports = every(cli, &groups);
+    reports.iter().for_each(|report| totals.add(report));
+    for report in reports.iter().filter(|report| report.found.is_some()) {
+        broken(cli, report)?;
+        if !cli.go_on {
+            return Ok(ExitCode::FAILURE);
+        }
+        failed = true;
     }
     let reached =
         identity::every(identity::STEPS).map_err(|what| anyhow!("identity rules: {what}"))?;
     println!(
-        "identity rules: all {} states within {} steps, {} of them with a full window",
+        "identity rules: all {} states within {} steps, {} of them with a full window; {} batches \
+         more had to wait",
         reached.states,
         identity::STEPS,
-        reached.full
+        reached.full,
+        reached.refused
     );
-    let Totals { states, steps, worlds, incomplete, busy } = totals;
+    let Totals { states, steps, worlds, incomplete, again, busy } = totals;
     let rate = states as f64 / busy.as_secs_f64().max(1e-9);
     println!(
         "{worlds} worlds, {states} states, {steps} steps in {:.1} s, {rate:.0} states per second \
          of a processor",
         began.elapsed().as_secs_f64()
     );
+    println!("{again} states of producers entered again from the beginning, the same came of each");
     if failed {
         return Ok(ExitCode::FAILURE);
     }
@@ -162,12 +162,14 @@ struct Totals {
     states: usize,
     steps: u64,
     incomplete: usize,
+    again: usize,
     busy: Duration,
 }
 
 impl Totals {
     fn add(&mut self, report: &Report) {
         self.worlds += 1;
+        self.again += report.again;
         self.states += report.states;
         self.steps += report.steps;
         self.incomplete += usize::from(!report.complete);
@@ -188,11 +190,12 @@ fn compare(setups: &[Setup]) -> Result<()> {
 /// What is to be searched, with its titles.
 fn groups(cli: &Cli) -> Result<Vec<(String, Vec<Setup>)>> {
     if let Some(faults) = &cli.faults {
-        let Cli { partitions, batches, records, early, first, .. } = *cli;
+        let Cli { partitions, batches, records, in_flight, early, first, .. } = *cli;
         if usize::from(partitions) * usize::from(batches) * usize::from(records) > RECORDS {
             bail!("a world has {RECORDS} records at most");
         }
-        let setup = Setup { records, early, first, ..Setup::new(partitions, batches) }.with(faults);
+        let setup = Setup::new(partitions, batches).with(faults);
+        let setup = Setup { records, in_flight, early, first, ..setup };
         return Ok(vec![(setup.describe(), vec![setup])]);
     }
     let mut groups = Vec::new();
@@ -212,9 +215,15 @@ fn groups(cli: &Cli) -> Result<Vec<(String, Vec<Setup>)>> {
 
 /// Searches all of these, and tells of each when those before it are told. After a violation no
 /// other is begun.
-fn every(cli: &Cli, setups: &[Setup]) -> Vec<Report> {
+fn every(cli: &Cli, groups: &[(String, Vec<Setup>)]) -> Vec<Report> {
     let threads =
         cli.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, |n| n.get()));
+    // No processor waits for the last world of a group.
+    let titled = |(about, setups): &'_ (String, Vec<Setup>)| {
+        let titles = iter::once(Some(about.clone())).chain(iter::repeat(None));
+        titles.zip(setups.clone()).collect::<Vec<_>>()
+    };
+    let worlds: Vec<(Option<String>, Setup)> = groups.iter().flat_map(titled).collect();
     let next = AtomicUsize::new(0);
     let over = AtomicBool::new(false);
     let reports = Mutex::new((0, BTreeMap::new()));
@@ -223,13 +232,16 @@ fn every(cli: &Cli, setups: &[Setup]) -> Vec<Report> {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(setup) = setups.get(number) else { break };
+                    let Some((_, setup)) = worlds.get(number) else { break };
                     let report = enter(setup, cli.limit);
                     over.fetch_or(report.found.is_some() && !cli.go_on, Ordering::Relaxed);
                     let mut reports = reports.lock().unwrap_or_else(PoisonError::into_inner);
                     let (told, reports) = &mut *reports;
                     reports.insert(number, report);
                     while let Some(report) = reports.get(told) {
+                        if let Some(about) = &worlds[*told].0 {
+                            title(about);
+                        }
                         line(report);
                         *told += 1;
                     }
@@ -239,6 +251,13 @@ fn every(cli: &Cli, setups: &[Setup]) -> Vec<Report> {
     });
     let (_, reports) = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
     reports.into_values().collect()
+}
+
+fn title(about: &str) {
+    println!(
+        "{about}\n  {:40} {:>10} {:>11} {:>6} {:>9} {:>8} {:>8}",
+        "faults", "states", "steps", "depth", "producers", "clusters", "seconds"
+    );
 }
 
 /// Searches one. A panic that is not the producer's is the search's own fault: a bound that is too
@@ -255,7 +274,11 @@ fn enter(setup: &Setup, limit: usize) -> Report {
 fn line(report: &Report) {
     let Report { setup, states, steps, depth, clients, brokers, took, complete, .. } = report;
     let seconds = took.as_secs_f64();
-    let open = if *complete || report.found.is_some() { "" } else { "  not complete" };
+    let open = match report.forgone {
+        0 if *complete || report.found.is_some() => String::new(),
+        0 => "  not complete".to_string(),
+        forgone => format!("  not complete: no room for {forgone} late requests"),
+    };
     println!(
         "  {:40} {states:>10} {steps:>11} {depth:>6} {clients:>9} {brokers:>8} {seconds:>8.2}{open}",
         setup.name

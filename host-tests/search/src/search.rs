@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use cpu_time::ThreadTime;
 use hashbrown::HashSet;
-use xxhash_rust::xxh3::Xxh3Builder;
 
 use crate::action::Action;
 use crate::check::Violation;
 use crate::engine::Engine;
+use crate::fingerprint::{Fingerprint, FingerprintHasher};
 use crate::setup::Setup;
 use crate::world::World;
 
@@ -30,12 +30,16 @@ pub struct Report {
     pub brokers: usize,
     /// Worlds that were waiting to be looked at, at most.
     pub waiting: usize,
+    /// States of the producer that were entered again from the beginning, by the same calls.
+    pub again: usize,
     /// States in which the application knows of every record what became of it.
     pub ends: usize,
     /// How long it took a processor.
     pub took: Duration,
     /// Whether every state was entered; otherwise there were more than allowed.
     pub complete: bool,
+    /// Links whose requests could not be kept to come late: then it is not complete.
+    pub forgone: u64,
     /// What was broken first.
     pub found: Option<Found>,
 }
@@ -50,9 +54,11 @@ impl Report {
             clients: 0,
             brokers: 0,
             waiting: 0,
+            again: 0,
             ends: 0,
             took: Duration::ZERO,
             complete: true,
+            forgone: 0,
             found: None,
         }
     }
@@ -101,6 +107,12 @@ pub fn search(setup: &Setup, limit: usize) -> Report {
         Ok(start) => enter(&mut engine, start, limit, &mut report),
         Err(violation) => report.found = Some(Found { violation, path: Vec::new() }),
     }
+    if report.found.is_none() {
+        match engine.clients.again(&mut engine.frames) {
+            Ok(again) => report.again = again,
+            Err(violation) => report.found = Some(Found { violation, path: Vec::new() }),
+        }
+    }
     report.clients = engine.clients.count();
     report.brokers = engine.brokers.count();
     report.took = began.elapsed();
@@ -128,9 +140,11 @@ pub fn compare(setup: &Setup, timeless: bool) -> Result<usize, String> {
 }
 
 fn enter(engine: &mut Engine, start: World, limit: usize, report: &mut Report) {
-    let mut known: HashSet<u128, Xxh3Builder> = HashSet::default();
+    let mut known: HashSet<Fingerprint, FingerprintHasher> = HashSet::default();
     let mut paths = Paths::default();
     let mut waiting = VecDeque::new();
+    // Worlds that were looked at, whose memory is used again.
+    let mut spare: Vec<Box<World>> = Vec::new();
     known.insert(engine.fingerprint(&start));
     waiting.push_back((paths.add(0, 0), 0_u32, Box::new(start)));
     while let Some((state, depth, world)) = waiting.pop_front() {
@@ -138,9 +152,25 @@ fn enter(engine: &mut Engine, start: World, limit: usize, report: &mut Report) {
         let actions = engine.enabled(&world);
         report.ends += usize::from(engine.is_over(&world));
         for (action, choice) in actions.iter().zip(0_u8..) {
-            let next = match engine.apply(&world, *action) {
-                Ok(Some(next)) => next,
-                Ok(None) => continue,
+            let mut next = World::clone(&world);
+            let result = engine.happen(&mut next, *action).and_then(|changed| {
+                report.steps += u64::from(changed);
+                // What is looked at in a state is looked at once.
+                let new = changed && known.insert(engine.fingerprint(&next));
+                if new { engine.check(&next).map(|()| true) } else { Ok(false) }
+            });
+            match result {
+                Ok(false) => {}
+                Ok(true) => {
+                    let next = match spare.pop() {
+                        Some(mut place) => {
+                            *place = next;
+                            place
+                        }
+                        None => Box::new(next),
+                    };
+                    waiting.push_back((paths.add(state, choice), depth + 1, next));
+                }
                 Err(violation) => {
                     let mut choices = paths.to(state);
                     choices.push(choice);
@@ -149,18 +179,16 @@ fn enter(engine: &mut Engine, start: World, limit: usize, report: &mut Report) {
                     report.states = known.len();
                     return;
                 }
-            };
-            report.steps += 1;
-            if known.insert(engine.fingerprint(&next)) {
-                waiting.push_back((paths.add(state, choice), depth + 1, Box::new(next)));
             }
         }
+        spare.push(world);
         report.waiting = report.waiting.max(waiting.len());
         if known.len() >= limit {
             report.complete = waiting.is_empty();
             break;
         }
     }
+    report.forgone = engine.forgone;
     report.complete &= engine.forgone == 0;
     report.states = known.len();
 }

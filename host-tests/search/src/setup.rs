@@ -20,6 +20,15 @@ pub enum Lie {
     ForgetProducers,
     /// A fatal answer comes as one after which a batch is sent again: as if the producer took it so.
     HideFatal,
+    /// A timer runs though nothing is left to do.
+    Timer,
+    /// When the same calls are made again, time has slipped by a microsecond: as if something else
+    /// than the calls had a say.
+    Slip,
+    /// The producer makes no pauses, and is judged as if it should.
+    NoPauses,
+    /// A write that is dropped counts as one of a byte.
+    EatsBytes,
 }
 
 /// A world to be searched.
@@ -33,6 +42,8 @@ pub struct Setup {
     pub batches: u8,
     /// Records of each batch.
     pub records: u8,
+    /// Requests that may be without an answer on a link.
+    pub in_flight: u8,
     /// Faults that may come.
     pub faults: Vec<Fault>,
     /// How often a deadline may pass while something is still on its way.
@@ -56,6 +67,7 @@ impl Setup {
             partitions,
             batches,
             records: 1,
+            in_flight: 3,
             faults: Vec::new(),
             early: 0,
             first: 0,
@@ -79,11 +91,12 @@ impl Setup {
     /// All of it, in words.
     #[must_use]
     pub fn describe(&self) -> String {
-        let Self { partitions, batches, records, early, first, .. } = self;
+        let Self { partitions, batches, records, in_flight, early, first, .. } = self;
         let names: Vec<&str> = self.faults.iter().map(|fault| fault.name()).collect();
         let names = if names.is_empty() { "none".to_string() } else { names.join(", ") };
         format!(
             "partitions {partitions}, batches of each {batches}, records of each {records}, \
+             {in_flight} in flight, \
              faults {names}, early deadlines {early}, \
              first sequence {first}{}",
             if self.closes { ", closed at any time" } else { "" }
@@ -116,7 +129,7 @@ impl Setup {
         let mut config = Config::new();
         config.batch_size = if self.records == 1 { 0 } else { BLOCK };
         config.linger = Duration::ZERO;
-        config.max_in_flight = 3;
+        config.max_in_flight = self.in_flight;
         config.retry_backoff = Duration::from_millis(100);
         config.retry_backoff_max = config.retry_backoff;
         config.reconnect_backoff = config.retry_backoff;

@@ -54,6 +54,12 @@ pub const SPACES: &[Space] = &[
         },
     },
     Space {
+        name: "six",
+        about: "1 partition, 6 batches, 5 in flight, any fault",
+        always: true,
+        setups: || each(Setup { in_flight: 5, ..Setup::new(1, 6) }, &singles()),
+    },
+    Space {
         name: "wrap",
         about: "1 partition, 3 batches, sequences 2147483646, 2147483647 and 0, any fault",
         always: true,

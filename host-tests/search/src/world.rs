@@ -20,7 +20,7 @@ pub const LATE: usize = 6;
 pub type Queue<T> = ArrayVec<T, QUEUE>;
 
 /// A link from its opening to its end.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(PartialEq, Eq, Hash, Debug)]
 pub struct Line {
     /// The node that it leads to.
     pub node: u8,
@@ -34,6 +34,27 @@ pub struct Line {
     pub answers: Queue<(FrameId, FrameId)>,
     /// Requests that will never be answered, as it fell silent.
     pub lost: Queue<FrameId>,
+}
+
+/// A copy at once, not one by one.
+pub(crate) fn copy<T: Copy, const N: usize>(of: &ArrayVec<T, N>) -> ArrayVec<T, N> {
+    let mut copy = ArrayVec::new();
+    // It has as much room.
+    let _ = copy.try_extend_from_slice(of);
+    copy
+}
+
+impl Clone for Line {
+    fn clone(&self) -> Self {
+        Self {
+            node: self.node,
+            open: self.open,
+            silent: self.silent,
+            requests: copy(&self.requests),
+            answers: copy(&self.answers),
+            lost: copy(&self.lost),
+        }
+    }
 }
 
 impl Line {

@@ -47,6 +47,23 @@ fn a_producer_that_goes_on_after_a_fatal_answer_is_found() {
 }
 
 #[test]
+fn a_producer_that_does_not_come_to_rest_or_does_not_wait_is_found() {
+    let checkers = [
+        (Lie::Timer, Checker::I20),
+        (Lie::Slip, Checker::I18),
+        (Lie::NoPauses, Checker::I8),
+        (Lie::EatsBytes, Checker::I19),
+    ];
+    let setup = Setup::new(1, 2).with(&[Fault::LostRequest]);
+    let report = search(&setup, LIMIT);
+    assert!(report.found.is_none() && report.again > 2);
+    for (lie, checker) in checkers {
+        let report = search(&Setup { lie: Some(lie), ..setup.clone() }, LIMIT);
+        assert_eq!(report.found.unwrap().violation.checker, checker, "{lie:?}");
+    }
+}
+
+#[test]
 fn an_expiry_excuses_what_it_causes() {
     let report = search(&Setup::new(1, 2).with(&[Fault::Expiry, Fault::LostReply]), LIMIT);
     assert!(report.found.is_none() && report.complete);
