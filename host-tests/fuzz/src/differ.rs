@@ -1,6 +1,8 @@
 //! The same by two implementations, byte for byte: messages and records by the crate
 //! `kafka-protocol`, checksums by the crates `crc` and `crc32c`, of which ours uses one.
 
+use std::fmt::Debug;
+
 use arbitrary::{Result, Unstructured};
 use bytes::{Bytes, BytesMut};
 use codec_tests::theirs::{self, Extras};
@@ -24,8 +26,8 @@ fn key(api: AnyApi) -> ApiKey {
     ApiKey::try_from(api.key()).expect("they know this API")
 }
 
-/// A body of an answer that ours read, read and written by theirs; `None` if theirs does not, or does
-/// not read what it has written: it leaves out tagged fields beyond 2^31 that it has counted.
+/// A body of an answer that ours read, read and written by theirs; `None` if theirs does not, or has
+/// [`lost_tags`].
 ///
 /// Theirs holds texts as UTF-8, which the protocol does not ask for. Of ApiVersions it reads the
 /// features, which ours passes over, and makes room for as many of them as it is told. Of the tagged
@@ -44,8 +46,7 @@ pub(crate) fn answer_again(api: AnyApi, version: i16, body: &[u8]) -> Option<Vec
         ResponseKind::decode(key(api), &mut Bytes::copy_from_slice(body), version).ok()?;
     let mut again = BytesMut::new();
     message.encode(&mut again, version).ok()?;
-    let read = ResponseKind::decode(key(api), &mut again.clone().freeze(), version).ok()?;
-    (read == message).then(|| again.to_vec())
+    (!lost_tags(body, &message)).then(|| again.to_vec())
 }
 
 /// A body of a request that ours read, read and written by theirs; `None` if theirs does not: see
@@ -57,8 +58,14 @@ pub(crate) fn request_again(api: AnyApi, version: i16, body: &[u8]) -> Option<Ve
     let message = RequestKind::decode(key(api), &mut Bytes::copy_from_slice(body), version).ok()?;
     let mut again = BytesMut::new();
     message.encode(&mut again, version).ok()?;
-    let read = RequestKind::decode(key(api), &mut again.clone().freeze(), version).ok()?;
-    (read == message).then(|| again.to_vec())
+    (!lost_tags(body, &message)).then(|| again.to_vec())
+}
+
+/// Theirs leaves out tagged fields from 2^31 on, which it has counted: they are negative to it, and
+/// stand first. What it then wrote must not be given to it, for it makes room for what is counted.
+fn lost_tags(body: &[u8], message: &impl Debug) -> bool {
+    let is_large = |bytes: &[u8]| bytes[..4].iter().all(|byte| *byte >= 128) && bytes[4] >= 8;
+    body.windows(5).any(is_large) && format!("{message:?}").contains("unknown_tagged_fields: {-")
 }
 
 /// A message of any API, drawn as the tests of the codecs draw theirs, with the input as the seed:
