@@ -268,15 +268,18 @@ impl World {
         let mut bytes = Vec::new();
         while bytes.len() < room {
             let Some(piece) = client.engine.output(link) else { break };
-            let taken = piece.bytes.len().min(room - bytes.len());
-            bytes.extend_from_slice(&piece.bytes[..taken]);
-            if taken < piece.bytes.len() {
-                break;
-            }
+            bytes.extend_from_slice(piece.bytes);
         }
         if bytes.is_empty() {
             return false;
         }
+        // More may be lent than there is room for.
+        let begun = self.book.begun(client.producer, &self.ledger);
+        if let Some(wire) = self.wires.get_mut(&id) {
+            wire.lend(&bytes, begun);
+            wire.untold = client.untold > 0;
+        }
+        bytes.truncate(room);
         client.net.crumbs.eat(Fault::Crumbs, bytes.len(), &mut self.fired);
         if client.untold > 0 {
             client.untold -= 1;
@@ -318,10 +321,10 @@ impl World {
         let again = lend();
         self.clients[c].cancels -= 1;
         self.fired.count(Fault::Cancel);
+        let begun = self.book.begun(self.clients[c].producer, &self.ledger);
         if let Some(wire) = self.wires.values_mut().find(|w| w.client == c && w.link == Some(link))
         {
-            wire.lent = true;
-            wire.ahead = first.len();
+            wire.lend(&first, begun);
         }
         if let Err(what) = lent_again(&first, &again) {
             self.blame(Promise::I19, format!("client {c}: {what}"));
@@ -591,19 +594,22 @@ impl World {
         wire.connected = false;
         let (client, producer) = (wire.client, wire.producer);
         let open = std::mem::take(&mut wire.open);
-        let rest = wire.read.rest().to_vec();
-        let cut = frames::api_of(wire.sent.rest()).is_none_or(|api| api == 0)
-            && !wire.sent.rest().is_empty();
-        let torn = cut || wire.lent;
+        let answer = wire.read.rest().to_vec();
+        let lent = wire.lent();
         self.clients[client].wires.retain(|other| *other != id);
-        if torn {
+        for (frame, begun) in lent {
+            self.never_written(client, producer, &frame, begun);
+        }
+        // A batch of what was never sent to its end has its sequence, and nobody saw it.
+        let rest = self.wires.get(&id).map_or(&[][..], |wire| wire.sent.rest());
+        if !rest.is_empty() && frames::api_of(rest).is_none_or(|api| api == 0) {
             self.book.torn(producer);
         }
         // Of an answer that breaks off, what was read counts.
         for (at, open) in open.iter().enumerate() {
-            let read = if at == 0 { &rest[..] } else { &[] };
+            let read = if at == 0 { &answer[..] } else { &[] };
             let told = frames::produce_answer_cut(read, open.asked.version);
-            self.judge_answer(producer, &open.asked, &told, false);
+            self.judge_answer((client, producer), (&open.asked, open.at), &told, false);
         }
     }
 

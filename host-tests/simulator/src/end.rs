@@ -7,6 +7,7 @@ use ottla::Instant;
 use ottla_broker::UpTo;
 
 use crate::check::bound::{self, Way};
+use crate::check::healed::{self, Hope};
 use crate::check::logs::{self, LogCopy};
 use crate::client::{Client, Net, Owed};
 use crate::draw::{MAX_MESSAGE_BYTES, Setup, TOPICS};
@@ -18,6 +19,8 @@ use crate::sample;
 use crate::world::World;
 
 const SECOND: u64 = 1_000_000;
+/// `producer.id.expiration.ms` of brokers.
+const DAY: u64 = 86_400 * SECOND;
 
 /// How long nothing may stir: longer than `connections.max.idle.ms`.
 const QUIET: u64 = 20 * 60 * SECOND;
@@ -41,6 +44,10 @@ impl World {
     /// Everything is well again. What was on its way in dead connections stays lost.
     pub(crate) fn heal(&mut self) {
         self.tell(|| "everything heals".into());
+        self.healed = Some(self.now);
+        self.ledger.told_at_healing = self.ledger.told;
+        // Before anybody tries again.
+        self.clients.iter_mut().for_each(|client| client.net = Net::default());
         self.operations.clear();
         self.traps.clear();
         self.paused.clear();
@@ -93,7 +100,6 @@ impl World {
             self.fired.count(Fault::TickWrap);
         }
         let client = &mut self.clients[c];
-        client.net = Net::default();
         client.owed.clear();
         (client.cancels, client.untold) = (0, 0);
         (client.asleep, client.deaf) = (0, 0);
@@ -123,6 +129,8 @@ impl World {
         let healed = self.now;
         // By when which records of which client; and how long if none is refused.
         let mut due: BTreeSet<(u64, usize, Vec<u32>, u64)> = BTreeSet::new();
+        // What has time enough to be written.
+        let mut hopes: Vec<(usize, u64, Vec<Hope>)> = Vec::new();
         for c in 0..self.clients.len() {
             (self.clients[c].turned_away, self.clients[c].denied) = (0, 0);
             let backlog = self.ledger.backlog(self.clients[c].producer);
@@ -139,6 +147,8 @@ impl World {
                 let span = bound::backlog(config, &self.way(c), &work, divided);
                 due.insert((span, c, batches.concat(), span));
             }
+            let (enough, hoped) = self.hopes(c);
+            hopes.push((c, enough, hoped));
         }
         while let Some((span, c, ids, least)) = due.pop_first() {
             self.until(healed + span);
@@ -158,10 +168,50 @@ impl World {
                 self.blame(Promise::I8, format!("client {c}: {what}"));
             }
         }
+        for (c, enough, hopes) in hopes {
+            self.judge_hopes(c, enough, &hopes);
+        }
         // Who closes its producer begins anew before it writes again.
         let closing = self.clients.iter().filter_map(|client| client.closing).max();
         self.until(closing.unwrap_or(0) + 3 * SECOND);
         self.try_all();
+    }
+
+    /// What is enough for what a client has to be written, and of its records without an outcome those
+    /// that have so much time.
+    fn hopes(&self, c: usize) -> (u64, Vec<Hope>) {
+        let (now, way) = (self.time(c).as_micros(), self.way(c));
+        let client = &self.clients[c];
+        let batches = self.ledger.backlog(client.producer).concat();
+        let mut work = self.ledger.work(&batches);
+        if !self.archive.is_empty() {
+            work = work.twice();
+        }
+        let divided = self.setup.max_message_bytes < MAX_MESSAGE_BYTES;
+        let enough = healed::enough(&client.setup.config, &way, &work, divided);
+        (enough, healed::hopes(&self.ledger, &batches, now, enough))
+    }
+
+    /// I8: what had time enough when everything healed is written.
+    fn judge_hopes(&mut self, c: usize, enough: u64, hopes: &[Hope]) {
+        // Others that were refused for their records came first, and took longer.
+        let (client, way) = (&self.clients[c], self.way(c));
+        let away = client.turned_away * bound::turned_away(&client.setup.config, &way);
+        let enough = enough + away + client.denied * bound::refused(&way);
+        for hope in hopes.iter().filter(|hope| hope.left >= enough) {
+            let Entry { producer, topic, partition, .. } = self.ledger.entries[hope.id as usize];
+            if self.is_excused(c, hope.id) {
+                continue;
+            }
+            // Brokers forget whom they have not heard for a day, as of a device that slept.
+            let touched = self.touched.partitions.contains(&(topic, partition))
+                || self.touched.processes.contains(&producer)
+                || self.healed.unwrap_or(0) >= DAY;
+            let past = healed::Past { touched, fatal: self.book.is_fatal(producer) };
+            if let Err(what) = healed::is_written(&self.ledger, *hope, &past) {
+                self.blame(Promise::I8, format!("client {c}: {what}"));
+            }
+        }
     }
 
     /// Whether a record waits for a partition that its client cannot know; notes it, too.

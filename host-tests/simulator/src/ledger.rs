@@ -47,6 +47,8 @@ pub(crate) struct Entry {
     /// The place of its batch in the producer's table.
     pub(crate) batch: usize,
     pub(crate) fate: Fate,
+    /// How many outcomes had been told then; 0 before.
+    pub(crate) told: u64,
 }
 
 /// A process that had a producer.
@@ -64,8 +66,9 @@ pub(crate) struct Process {
     pub(crate) first_sequence: Option<u32>,
     /// By when it has to be closed, by its clock.
     pub(crate) deadline: Option<u64>,
-    /// Codes that it was answered to other requests than Produce.
-    codes: BTreeSet<i16>,
+    /// Codes that it was answered to other requests than Produce, or that fail all that it has; and
+    /// when last, by its clock.
+    codes: BTreeMap<i16, u64>,
     /// Records without an outcome, and some with one, in the order of their acceptance.
     open: VecDeque<u32>,
     pub(crate) accepted: u64,
@@ -78,8 +81,17 @@ struct Lane {
     /// How many there were when the producer last began to count anew (R10).
     base: usize,
     told: usize,
-    /// Codes that its batches were answered.
-    codes: BTreeSet<i16>,
+    /// How many there are up to the last that was answered to be written.
+    written: usize,
+}
+
+/// How attempts of a record ended, as far as its producer was told.
+#[derive(Clone, Default, Debug)]
+struct Attempts {
+    /// Codes, and whether some request that was answered it was from before everything healed.
+    codes: BTreeMap<i16, bool>,
+    /// How many ended without an answer.
+    cut: u32,
 }
 
 /// The book of all records of a run, by their numbers.
@@ -87,6 +99,13 @@ struct Lane {
 pub(crate) struct Ledger {
     pub(crate) entries: Vec<Entry>,
     lanes: BTreeMap<(u32, u32, i32), Lane>,
+    attempts: BTreeMap<u32, Attempts>,
+    /// Why records were given up.
+    pub(crate) failures: BTreeMap<u32, Cause>,
+    /// Outcomes that were told.
+    pub(crate) told: u64,
+    /// As many as that when everything healed.
+    pub(crate) told_at_healing: u64,
     pub(crate) processes: Vec<Process>,
     /// Records that were sent under another epoch though they may have been written: by the switch
     /// of R8 only.
@@ -107,7 +126,7 @@ impl Ledger {
             delivery_timeout: config.delivery_timeout.as_micros(),
             first_sequence: None,
             deadline: None,
-            codes: BTreeSet::new(),
+            codes: BTreeMap::new(),
             open: VecDeque::new(),
             accepted: 0,
             told: 0,
@@ -176,7 +195,17 @@ impl Ledger {
         let place = place as u32;
         let fate = Fate::Pending;
         let batch = accepted.batch.index();
-        self.entries.push(Entry { producer, topic, partition, place, at, length, batch, fate });
+        self.entries.push(Entry {
+            producer,
+            topic,
+            partition,
+            place,
+            at,
+            length,
+            batch,
+            fate,
+            told: 0,
+        });
         let process = &mut self.processes[producer as usize];
         process.open.push_back(id);
         process.accepted += 1;
@@ -192,23 +221,26 @@ impl Ledger {
         let lane = self.lanes.entry((producer, topic, partition)).or_default();
         let from = lane.base.saturating_add(usize::try_from(first).unwrap_or(usize::MAX));
         let ids = lane.ids.get(from..from.saturating_add(count as usize)).unwrap_or(&[]).to_vec();
+        let (told_to, overtaken) = (lane.told, lane.written > from);
         if ids.is_empty() {
             return self
                 .blame(format!("an outcome for {count} records from {first} on, of nobody"));
         }
         if let Outcome::NotWritten(cause) | Outcome::Unknown(cause, _) = outcome {
             let process = &self.processes[producer as usize];
-            let accepted = self.entries[lane.ids[from] as usize];
-            // The batch is as old as its first record, which may have had its outcome before.
-            let same = |id: &&u32| self.entries[**id as usize].batch == accepted.batch;
-            let oldest = lane.ids[..from].iter().rev().take_while(same).last();
-            let created = oldest.map_or(accepted.at, |id| self.entries[*id as usize].at);
-            if let Err((promise, what)) = is_true(cause, process, &lane.codes, created, now) {
+            let created = self.created(ids[0]);
+            let none = Attempts::default();
+            let told = self.attempts.get(&ids[0]).unwrap_or(&none);
+            if let Err((promise, what)) = is_true(cause, process, told, overtaken, created, now) {
                 self.broken.get_or_insert((promise, format!("record {}: {what}", ids[0])));
             }
         }
+        self.told += 1;
+        if let Outcome::NotWritten(cause) | Outcome::Unknown(cause, _) = outcome {
+            self.failures.extend(ids.iter().map(|id| (*id, cause)));
+        }
         // What makes room was never sent, and has its outcome before its turn.
-        let in_turn = from == lane.told || matches!(outcome, Outcome::NotWritten(Cause::Dropped));
+        let in_turn = from == told_to || matches!(outcome, Outcome::NotWritten(Cause::Dropped));
         for (id, place) in ids.iter().zip(0_i64..) {
             let fate = match outcome {
                 Outcome::Written { base_offset, .. } => {
@@ -221,6 +253,7 @@ impl Ledger {
             };
             let entry = &mut self.entries[*id as usize];
             let before = std::mem::replace(&mut entry.fate, fate);
+            entry.told = self.told;
             if before != Fate::Pending {
                 self.blame(format!("record {id} was {before:?} and is {fate:?} now"));
             }
@@ -240,14 +273,74 @@ impl Ledger {
         self.lanes.get(&place).is_some_and(|lane| !lane.ids.is_empty())
     }
 
-    /// A producer's batch in a partition was answered a code.
-    pub(crate) fn answered(&mut self, (producer, topic, partition): (u32, u32, i32), code: i16) {
-        self.lanes.entry((producer, topic, partition)).or_default().codes.insert(code);
+    /// A batch with the records of a process from one on was answered a code.
+    /// `before`: to a request from before everything healed.
+    pub(crate) fn answered(&mut self, first: u32, count: u32, code: i16, before: bool) {
+        let is_written = code == 0 || ErrorCode(code) == ErrorCode::DUPLICATE_SEQUENCE_NUMBER;
+        let ids = self.ids(first, count).to_vec();
+        if is_written && let Some(last) = ids.last() {
+            let Entry { producer, topic, partition, place, .. } = self.entries[*last as usize];
+            let lane = self.lanes.entry((producer, topic, partition)).or_default();
+            lane.written = lane.written.max(place as usize + 1);
+        }
+        self.answered_each(ids, code, before);
     }
 
-    /// A producer was answered a code to something else.
-    pub(crate) fn answered_otherwise(&mut self, producer: u32, code: i16) {
-        self.processes[producer as usize].codes.insert(code);
+    /// Each of some records was answered a code.
+    pub(crate) fn answered_each(
+        &mut self,
+        ids: impl IntoIterator<Item = u32>,
+        code: i16,
+        before: bool,
+    ) {
+        for id in ids {
+            *self.attempts.entry(id).or_default().codes.entry(code).or_default() |= before;
+        }
+    }
+
+    /// A batch with the records of a process from one on got no answer: its connection ended, or it was
+    /// left out.
+    pub(crate) fn cut(&mut self, first: u32, count: u32) {
+        for id in self.ids(first, count).to_vec() {
+            self.attempts.entry(id).or_default().cut += 1;
+        }
+    }
+
+    /// A producer was answered a code to something else, or one that fails all that it has.
+    pub(crate) fn answered_otherwise(&mut self, producer: u32, code: i16, now: u64) {
+        self.processes[producer as usize].codes.insert(code, now);
+    }
+
+    /// Whether a record was answered a code, to a request from before everything healed.
+    pub(crate) fn was_told_before_healing(&self, id: u32, code: ErrorCode) -> bool {
+        self.attempts.get(&id).is_some_and(|told| told.codes.get(&code.0) == Some(&true))
+    }
+
+    /// Whether a record of its partition was given up before it, and none was written between them before
+    /// everything healed: its sequence may be missing, and brokers refuse what follows it under the same
+    /// epoch (R8). What is written later may be written under the next.
+    pub(crate) fn is_behind_a_hole(&self, id: u32) -> bool {
+        let Entry { producer, topic, partition, place, .. } = self.entries[id as usize];
+        let lane = self.lanes.get(&(producer, topic, partition));
+        let before = lane.and_then(|lane| lane.ids.get(..place as usize)).unwrap_or(&[]);
+        let written = |id: &u32| {
+            let Entry { fate, told, .. } = self.entries[*id as usize];
+            matches!(fate, Fate::Written(_)) && told <= self.told_at_healing
+        };
+        let mut since = before.iter().rev().take_while(|id| !written(id));
+        let given_up = |cause: &Cause| !matches!(cause, Cause::Dropped | Cause::StateLost);
+        since.any(|id| self.failures.get(id).is_some_and(given_up))
+    }
+
+    /// When the batch of a record was begun: it is as old as its first record, which may have had its
+    /// outcome before.
+    pub(crate) fn created(&self, id: u32) -> u64 {
+        let Entry { producer, topic, partition, place, at, batch, .. } = self.entries[id as usize];
+        let lane = self.lanes.get(&(producer, topic, partition));
+        let before = lane.and_then(|lane| lane.ids.get(..place as usize)).unwrap_or(&[]);
+        let same = |id: &&u32| self.entries[**id as usize].batch == batch;
+        let oldest = before.iter().rev().take_while(same).last();
+        oldest.map_or(at, |id| self.entries[*id as usize].at)
     }
 
     /// Records of a process without an outcome.
@@ -325,12 +418,14 @@ impl Ledger {
     }
 }
 
-/// Whether a cause can be what it says: I8, that its time is over, and I7, that it happened at all.
-/// `codes`: those that batches of the partition were answered; `created`: when the batch was begun.
+/// Whether a cause can be what it says: I8, that its time is over, and I7, that it happened at all,
+/// to this batch. `told`: how its attempts ended; `overtaken`: a later one of the partition was written;
+/// `created`: when the batch was begun.
 fn is_true(
     cause: Cause,
     process: &Process,
-    codes: &BTreeSet<i16>,
+    told: &Attempts,
+    overtaken: bool,
     created: u64,
     now: u64,
 ) -> Result<(), (Promise, String)> {
@@ -343,14 +438,15 @@ fn is_true(
             (Promise::I7, drops.contains(&process.when_full))
         }
         Cause::Code(ErrorCode(code)) => {
-            (Promise::I7, codes.contains(&code) || process.codes.contains(&code))
+            let otherwise = process.codes.get(&code).is_some_and(|at| *at >= created);
+            (Promise::I7, told.codes.contains_key(&code) || otherwise)
         }
-        Cause::Disconnected => (Promise::I7, process.retries < i32::MAX as u32),
-        // R8; or R4, where one was refused, and a later one written.
+        Cause::Disconnected => (Promise::I7, told.cut > 0 && process.retries < i32::MAX as u32),
+        // R8; or R4, where it was refused, and a later one written.
         Cause::StateLost => {
-            let lost_place = [45, 47, 59].iter().any(|code| codes.contains(code));
-            let refused = codes.iter().any(|code| is_refusal(*code, -1));
-            (Promise::I7, lost_place || refused && codes.contains(&0))
+            let lost_place = [45, 47, 59].iter().any(|code| told.codes.contains_key(code));
+            let refused = told.codes.keys().any(|code| is_refusal(*code, -1));
+            (Promise::I7, lost_place || refused && overtaken)
         }
         _ => (Promise::I7, false),
     };
@@ -375,11 +471,18 @@ pub(crate) fn one_outcome(ledger: &Ledger, producer: u32, counted: u64) -> Resul
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use ottla::memory::Growable;
     use ottla::{Config, Instant, Producer, Record};
 
     use super::*;
+
+    /// A record of this time.
+    pub(crate) fn entry(at: u64) -> Entry {
+        let (producer, topic, partition, place) = (0, 0, 0, 0);
+        let fate = Fate::Pending;
+        Entry { producer, topic, partition, place, at, length: 0, batch: 0, fate, told: 0 }
+    }
 
     /// A book with `count` records, and the outcome of all of them, told by a machine.
     fn book(count: u32) -> (Ledger, Delivery) {
@@ -439,6 +542,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_given_up_leaves_a_hole_until_something_is_written() {
+        let (mut ledger, run) = book(4);
+        ledger.delivered(0, 0, 120_000_000, &Delivery { count: 1, ..run });
+        assert!(ledger.is_behind_a_hole(1) && ledger.is_behind_a_hole(3));
+        let outcome = Outcome::Written { base_offset: 3, append_time: -1 };
+        ledger.delivered(0, 0, 0, &Delivery { first: 1, count: 1, outcome, ..run });
+        assert!(ledger.is_behind_a_hole(2), "it may be written under the next epoch");
+        ledger.told_at_healing = 2;
+        assert!(!ledger.is_behind_a_hole(2) && !ledger.is_behind_a_hole(0));
+        ledger.failures.insert(2, Cause::StateLost);
+        assert!(!ledger.is_behind_a_hole(3), "that is no hole by itself");
+    }
+
+    #[test]
     fn outcomes_that_say_more_than_acks_can_tell_are_found() {
         let written = Outcome::Written { base_offset: 3, append_time: -1 };
         let told = |acks, outcome| {
@@ -475,18 +592,37 @@ mod tests {
         assert_eq!(told(Cause::Closed, open), Some(Promise::I8));
         let code = Cause::Code(ErrorCode(29));
         assert_eq!(told(code, |_| {}), Some(Promise::I7));
-        assert_eq!(told(code, |ledger| ledger.answered((0, 0, 0), 29)), None);
-        assert_eq!(told(code, |ledger| ledger.answered((0, 0, 1), 29)), Some(Promise::I7));
-        assert_eq!(told(code, |ledger| ledger.answered_otherwise(0, 29)), None);
+        assert_eq!(told(code, |ledger| ledger.answered(0, 3, 29, true)), None);
+        assert_eq!(
+            told(code, |ledger| ledger.answered(1, 2, 29, true)),
+            Some(Promise::I7),
+            "another's"
+        );
+        assert_eq!(told(code, |ledger| ledger.answered_otherwise(0, 29, 0)), None);
+        let before = |ledger: &mut Ledger| {
+            ledger.answered_otherwise(0, 29, 0);
+            ledger.entries[0].at = 1;
+        };
+        assert_eq!(told(code, before), Some(Promise::I7), "before the batch was begun");
         assert_eq!(told(Cause::StateLost, |_| {}), Some(Promise::I7));
-        assert_eq!(told(Cause::StateLost, |ledger| ledger.answered((0, 0, 0), 45)), None);
+        assert_eq!(told(Cause::StateLost, |ledger| ledger.answered(0, 3, 45, true)), None);
+        let another = |ledger: &mut Ledger| ledger.answered(2, 1, 45, true);
+        assert_eq!(told(Cause::StateLost, another), Some(Promise::I7));
+        let refused = |ledger: &mut Ledger| ledger.answered(0, 2, 19, true);
+        assert_eq!(told(Cause::StateLost, refused), Some(Promise::I7));
         let overtaken = |ledger: &mut Ledger| {
-            ledger.answered((0, 0, 0), 19);
-            ledger.answered((0, 0, 0), 0);
+            ledger.answered(0, 2, 19, true);
+            ledger.answered(2, 1, 0, true);
         };
         assert_eq!(told(Cause::StateLost, overtaken), None);
-        assert_eq!(told(Cause::Disconnected, |_| {}), Some(Promise::I7));
-        assert_eq!(told(Cause::Disconnected, |ledger| ledger.processes[0].retries = 3), None);
+        let few = |ledger: &mut Ledger| ledger.processes[0].retries = 3;
+        assert_eq!(told(Cause::Disconnected, few), Some(Promise::I7), "no connection ended");
+        let cut = |ledger: &mut Ledger| {
+            ledger.processes[0].retries = 3;
+            ledger.cut(0, 3);
+        };
+        assert_eq!(told(Cause::Disconnected, cut), None);
+        assert_eq!(told(Cause::Disconnected, |ledger| ledger.cut(0, 3)), Some(Promise::I7));
         assert_eq!(told(Cause::Dropped, |_| {}), Some(Promise::I7));
     }
 }

@@ -4,7 +4,7 @@ use ottla::message::{Api, ErrorCode};
 use ottla::{Link, Reason};
 use ottla_broker::{Closed, Connection};
 
-use crate::check::wires::{Ending, Seen};
+use crate::check::wires::{Begun, Ending, Seen};
 use crate::draw::TOPICS;
 use crate::fault::Fault;
 use crate::frames::{self, Asked, Described, Part, metadata_9};
@@ -97,26 +97,15 @@ impl World {
 
     /// A client's bytes set out.
     pub(crate) fn send(&mut self, c: usize, id: u64, bytes: Vec<u8>) {
-        let mut frames = Vec::new();
         let Some(wire) = self.wires.get_mut(&id) else { return };
-        // Where the next frame starts, from the first byte that was not sent before. What starts before
-        // that, or was lent before, is not begun now.
-        let mut start = -(wire.sent.rest().len() as i64);
-        wire.sent.feed(&bytes, |frame| frames.push(frame.to_vec()));
-        let producer = wire.producer;
-        let ahead = wire.ahead as i64;
-        wire.ahead = wire.ahead.saturating_sub(bytes.len());
-        let rest = wire.sent.rest();
-        let begins = frames::api_of(rest) == Some(0);
+        let (frames, begun) = wire.write(&bytes);
+        let (producer, untold) = (wire.producer, wire.untold);
+        if frames::api_of(wire.sent.rest()) == Some(0) {
+            self.book.begins(producer, begun);
+        }
         let mut asked_produce = false;
-        for frame in frames {
-            let fresh = start >= ahead;
-            start += frame.len() as i64;
-            let Some(asked) = frames::request(&frame) else {
-                self.blame(Promise::I10, format!("client {c} sends what nobody can read"));
-                continue;
-            };
-            let is_produce = asked.api == 0;
+        for (frame, begun) in frames {
+            let Some(asked) = self.asks(c, producer, &frame, begun) else { continue };
             self.tell(|| {
                 let part = |p: &Part| {
                     let Part { partition, identity: (_, epoch), base, count, first, .. } = p;
@@ -126,30 +115,20 @@ impl World {
                 let (api, correlation) = (asked.api, asked.correlation);
                 format!("client {c} wire {id} asks {api} as {correlation}{parts}")
             });
-            if fresh && is_produce {
-                self.book.begins(producer);
-            }
-            for part in &asked.parts {
-                self.book.claimed(producer, part.identity.0, &self.ledger);
-                if let Some(seen) = self.seen(producer, part) {
-                    let deaf = self.clients[c].deaf > self.now;
-                    if fresh {
-                        self.book.anew(&seen, &self.ledger);
-                    }
-                    self.book.sent(&seen, deaf, &mut self.ledger);
-                }
-            }
+            let is_produce = asked.api == 0;
             asked_produce |= is_produce;
-            if asked.acks != 0 {
-                let bytes = if is_produce { frame } else { Vec::new() };
-                let open = Open { asked, bytes, touched: false };
-                if let Some(wire) = self.wires.get_mut(&id) {
-                    wire.open.push_back(open);
+            if asked.acks == 0 {
+                // Nobody is told that it was written.
+                for part in asked.parts.iter().filter(|_| untold) {
+                    self.ledger.cut(part.first, part.count.cast_unsigned());
                 }
+                continue;
             }
-        }
-        if begins && start >= ahead {
-            self.book.begins(producer);
+            let bytes = if is_produce { frame } else { Vec::new() };
+            let open = Open { asked, at: self.now, bytes, touched: false };
+            if let Some(wire) = self.wires.get_mut(&id) {
+                wire.open.push_back(open);
+            }
         }
         let jitter = self.jitter(c);
         let (net, now) = (&mut self.clients[c].net, self.now);
@@ -161,6 +140,33 @@ impl World {
         if asked_produce && let Some((fault, span)) = self.clients[c].net.late.take() {
             self.at(now, Due::Haunt(id, fault, span));
         }
+    }
+
+    /// A frame is sent, or was lent to its end: what the checkers say of it.
+    fn asks(&mut self, c: usize, producer: u32, frame: &[u8], begun: Begun) -> Option<Asked> {
+        let Some(asked) = frames::request(frame) else {
+            self.blame(Promise::I10, format!("client {c} sends what nobody can read"));
+            return None;
+        };
+        if asked.api == 0 {
+            self.book.begins(producer, begun);
+        }
+        for part in &asked.parts {
+            self.book.claimed(producer, part.identity.0, &self.ledger);
+            if let Some(seen) = self.seen(producer, part) {
+                let deaf = self.clients[c].deaf > self.now;
+                self.book.anew(&seen, begun, &self.ledger);
+                self.book.sent(&seen, deaf, &mut self.ledger);
+            }
+        }
+        Some(asked)
+    }
+
+    /// A frame was lent to its end, and its connection is over before it was written: to its client it
+    /// may have arrived.
+    pub(crate) fn never_written(&mut self, c: usize, producer: u32, frame: &[u8], begun: Begun) {
+        let Some(asked) = self.asks(c, producer, frame, begun) else { return };
+        self.judge_answer((c, producer), (&asked, self.now), &[], false);
     }
 
     fn jitter(&mut self, c: usize) -> u64 {
@@ -389,13 +395,14 @@ impl World {
         for frame in frames {
             let Some(wire) = self.wires.get_mut(&id) else { return };
             let Some(open) = wire.open.pop_front() else { return };
-            let asked = open.asked;
+            let (asked, at) = (open.asked, open.at);
             let name = self.wires.get(&id).and_then(|wire| wire.name);
             let given = name.and_then(|name| self.traps.given((name, asked.correlation)));
             if let Some((api, when, code)) = given {
                 self.coverage.answered(api, when, code.0);
                 if api != Api::Produce {
-                    self.ledger.answered_otherwise(producer, code.0);
+                    let now = self.time(c).as_micros();
+                    self.ledger.answered_otherwise(producer, code.0, now);
                 }
             }
             // Brokers that it does not name are forgotten, and their back-offs with them.
@@ -418,7 +425,7 @@ impl World {
             if given.is_none() {
                 told.iter().filter(|told| told.2 != 0).for_each(|told| self.coverage.told(told.2));
             }
-            self.judge_answer(producer, &asked, &told, true);
+            self.judge_answer((c, producer), (&asked, at), &told, true);
         }
         if let Some(wire) = self.wires.get_mut(&id)
             && !wire.read.rest().is_empty()
@@ -459,20 +466,29 @@ impl World {
     /// `whole`: of all that it was asked.
     pub(crate) fn judge_answer(
         &mut self,
-        producer: u32,
-        asked: &Asked,
+        (c, producer): (usize, u32),
+        (asked, at): (&Asked, u64),
         told: &[frames::Told],
         whole: bool,
     ) {
         for part in &asked.parts {
             let of = |t: &&frames::Told| t.0 == part.topic && t.1 == part.partition;
             let code = told.iter().find(of).map(|told| told.2);
-            if let Some((topic, code)) = self.topic_of(part).zip(code) {
-                self.ledger.answered((producer, topic, part.partition), code);
-                // Everything that its producer has fails by it.
-                if frames::is_fatal(code) {
-                    self.ledger.answered_otherwise(producer, code);
-                }
+            let count = part.count.cast_unsigned();
+            let before = self.healed.is_none_or(|healed| at <= healed);
+            code.inspect(|code| self.ledger.answered(part.first, count, *code, before));
+            // The connection ended, within what the answer says of it, too; or the answer leaves it out,
+            // which is told in the same words; or is about a topic that was made again meanwhile, and so
+            // about no batch (R11).
+            let topic = self.topic_of(part);
+            let remade = self.archive.iter().any(|log| Some(log.topic) == topic);
+            if code.is_none() || !whole || remade {
+                self.ledger.cut(part.first, count);
+            }
+            // Everything that its producer has fails by it.
+            if let Some(code) = code.filter(|code| frames::is_fatal(*code)) {
+                let now = self.time(c).as_micros();
+                self.ledger.answered_otherwise(producer, code, now);
             }
             let Some(seen) = self.seen(producer, part) else { continue };
             // I17: by what it was told, whatever it makes of that.
@@ -524,15 +540,26 @@ mod tests {
     fn a_request_that_was_lent_before_a_fatal_answer_is_not_begun_after_it() {
         // The start of a Produce request.
         let bytes = vec![0, 0, 0, 90, 0, 0, 0, 9, 0, 0, 0, 1];
-        for ahead in [0, 1] {
+        for (lent_before, pieces) in [(false, 1), (true, 1), (false, 12), (true, 12)] {
             let mut world = crate::end::tests::healed(1);
             let open = world.wires.iter().filter(|(_, wire)| wire.sent.rest().is_empty());
             let (id, c, producer) =
                 open.map(|(id, wire)| (*id, wire.client, wire.producer)).next().expect("a wire");
+            let lend = |world: &mut World| {
+                let begun = world.book.begun(producer, &world.ledger);
+                world.wires.get_mut(&id).expect("it is there").lend(&bytes, begun);
+            };
+            if lent_before {
+                lend(&mut world);
+            }
             world.book.fatal(producer);
-            world.wires.get_mut(&id).expect("it is there").ahead = ahead;
-            world.send(c, id, bytes.clone());
-            assert_eq!(world.book.broken().is_some(), ahead == 0, "{ahead}");
+            if !lent_before {
+                lend(&mut world);
+            }
+            for piece in bytes.chunks(bytes.len() / pieces) {
+                world.send(c, id, piece.to_vec());
+            }
+            assert_eq!(world.book.broken().is_none(), lent_before, "{pieces} pieces");
         }
     }
 

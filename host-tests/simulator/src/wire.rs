@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use ottla::Link;
 use ottla_broker::Connection;
 
+use crate::check::wires::Begun;
 use crate::fault::Fault;
 use crate::frames::{Asked, Stream};
 
@@ -91,6 +92,8 @@ impl Pipe {
 #[derive(Clone, Debug)]
 pub(crate) struct Open {
     pub(crate) asked: Asked,
+    /// When.
+    pub(crate) at: u64,
     /// Its bytes, if it is of Produce.
     pub(crate) bytes: Vec<u8>,
     /// Some of its answer was read.
@@ -120,10 +123,15 @@ pub(crate) struct Wire {
     pub(crate) sent: Stream,
     pub(crate) read: Stream,
     pub(crate) open: VecDeque<Open>,
-    /// Frames were lent that may never have been written: to the client they are sent.
-    pub(crate) lent: bool,
-    /// Bytes from here on that were lent, and whose write was dropped: to the client they have begun.
-    pub(crate) ahead: usize,
+    /// The bytes next in turn that were lent and not written yet, for want of room, or as their write was
+    /// dropped: to the client they may be on their way.
+    ahead: VecDeque<u8>,
+    /// Bytes that were written.
+    offset: u64,
+    /// Up to which bytes was lent at once, and what had been told then.
+    marks: VecDeque<(u64, Begun)>,
+    /// What is written now is reported to nobody.
+    pub(crate) untold: bool,
 }
 
 impl Wire {
@@ -149,9 +157,47 @@ impl Wire {
             sent: Stream::default(),
             read: Stream::default(),
             open: VecDeque::new(),
-            lent: false,
-            ahead: 0,
+            ahead: VecDeque::new(),
+            offset: 0,
+            marks: VecDeque::new(),
+            untold: false,
         }
+    }
+
+    /// These bytes, which follow those that were written, were lent.
+    pub(crate) fn lend(&mut self, bytes: &[u8], begun: Begun) {
+        if let Some(new) = bytes.get(self.ahead.len()..).filter(|new| !new.is_empty()) {
+            self.ahead.extend(new);
+            self.marks.push_back((self.offset + self.ahead.len() as u64, begun));
+        }
+    }
+
+    /// Bytes that were lent are written. Returns the frames that are whole now, and when each was begun;
+    /// and when that was begun of which there is only some.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> (Vec<(Vec<u8>, Begun)>, Begun) {
+        let mut start = self.offset - self.sent.rest().len() as u64;
+        self.offset += bytes.len() as u64;
+        self.ahead.drain(..bytes.len().min(self.ahead.len()));
+        let Self { sent, marks, .. } = self;
+        let mut frames = Vec::new();
+        let mut begun_at = |at: u64| {
+            while marks.front().is_some_and(|(end, _)| *end <= at) {
+                marks.pop_front();
+            }
+            marks.front().map_or(Begun::default(), |(_, begun)| *begun)
+        };
+        sent.feed(bytes, |frame| {
+            frames.push((frame.to_vec(), begun_at(start)));
+            start += frame.len() as u64;
+        });
+        (frames, begun_at(start))
+    }
+
+    /// Frames that were lent to their end, and not written to it. One that was not lent to its end was
+    /// never sent (R1).
+    pub(crate) fn lent(&mut self) -> Vec<(Vec<u8>, Begun)> {
+        let ahead: Vec<u8> = self.ahead.iter().copied().collect();
+        self.write(&ahead).0
     }
 }
 
@@ -168,6 +214,37 @@ mod tests {
         let mut out = Vec::new();
         pipe.arrived(1_100, &mut out);
         assert_eq!((out.len(), pipe.held, pipe.next()), (100, 50, Some(51_300)));
+    }
+
+    #[test]
+    fn a_frame_was_begun_when_its_first_byte_was_lent() {
+        use ottla::memory::{Growable, Owner};
+        let mut owner = Growable::new(1 << 16);
+        let mut producer = ottla::Producer::new(Growable::new(1 << 16), ottla::Config::new(), 1);
+        assert!(producer.bootstrap("node1", 9_092));
+        _ = owner.memory();
+        let topic = producer.declare_topic("t", 1).expect("there is room");
+        let link = loop {
+            producer.produce(ottla::Instant::ZERO, topic, &ottla::Record::new(b"x")).ok();
+            match producer.poll_link() {
+                Some(ottla::LinkAction::Connect(link, _)) => break link,
+                _ => producer.handle_timeout(ottla::Instant::ZERO),
+            }
+        };
+        let mut wire = Wire::new(0, 0, link, (None, 1), 5);
+        let begun = |told| Begun { told, fatal: false };
+        let two = [0, 0, 0, 2, 8, 9, 0, 0, 0, 1, 7];
+        wire.lend(&two[..3], begun(1));
+        assert_eq!(wire.write(&two[..2]).0.len(), 0);
+        wire.lend(&two[2..], begun(2));
+        wire.lend(&two[2..], begun(3));
+        let (frames, rest) = wire.write(&two[2..8]);
+        let told: Vec<u64> = frames.iter().map(|(_, begun)| begun.told).collect();
+        assert_eq!((told, rest.told), (vec![1], 2));
+        let lent = wire.lent();
+        assert_eq!((lent[0].0.as_slice(), lent[0].1.told), (&two[6..], 2));
+        wire.lend(&two[..4], begun(4));
+        assert_eq!(wire.lent().len(), 0, "not lent to its end");
     }
 
     #[test]

@@ -99,6 +99,8 @@ pub(crate) struct World {
     pub(crate) touched: Touched,
     pub(crate) ledger: Ledger,
     pub(crate) book: Book,
+    /// When everything healed.
+    pub(crate) healed: Option<u64>,
     /// A host name is too long, until then.
     pub(crate) long_host: Spell,
     /// Of which clients which partitions were excused from I8.
@@ -157,6 +159,7 @@ impl World {
             touched: Touched::default(),
             ledger: Ledger::default(),
             book: Book::default(),
+            healed: None,
             long_host: Spell::default(),
             excused: BTreeSet::new(),
             fired: Fired::default(),

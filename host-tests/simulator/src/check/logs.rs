@@ -161,6 +161,7 @@ mod tests {
                 length: 0,
                 batch: 0,
                 fate,
+                told: 0,
             });
         }
         (ledger, vec![LogCopy { topic: 0, partition: 0, records: log.to_vec() }])

@@ -2,6 +2,7 @@
 //! nothing of the machine's inside.
 
 pub(crate) mod bound;
+pub(crate) mod healed;
 pub(crate) mod logs;
 pub(crate) mod wires;
 

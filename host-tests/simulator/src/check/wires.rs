@@ -27,6 +27,15 @@ pub(crate) struct Seen {
     pub(crate) first: u32,
 }
 
+/// What had been told when a frame was first lent, and with that begun.
+#[derive(Copy, Clone, Default, Debug)]
+pub(crate) struct Begun {
+    /// Outcomes.
+    pub(crate) told: u64,
+    /// A fatal answer.
+    pub(crate) fatal: bool,
+}
+
 /// How an attempt ended, as its producer was told.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Ending {
@@ -58,8 +67,8 @@ struct Lane {
     /// decided, and told in its turn: they must not be sent again, unless the application prefers
     /// that (R8).
     given_up: BTreeSet<u32>,
-    /// Batches that were sent and that nobody saw: frames were cut, or lent and never written.
-    torn: usize,
+    /// Requests that broke off: each may have had a batch that nobody saw, and that has a sequence.
+    torn: u32,
 }
 
 /// Everything that was sent.
@@ -93,17 +102,22 @@ impl Book {
         self.fatal.contains(&producer)
     }
 
-    /// A producer begins to send a Produce request.
-    pub(crate) fn begins(&mut self, producer: u32) {
-        if self.fatal.contains(&producer) {
+    /// What a producer was told that lends a frame now.
+    pub(crate) fn begun(&self, producer: u32, ledger: &Ledger) -> Begun {
+        Begun { told: ledger.told, fatal: self.is_fatal(producer) }
+    }
+
+    /// I17: a producer sends a Produce request, or the first of it.
+    pub(crate) fn begins(&mut self, producer: u32, begun: Begun) {
+        if begun.fatal {
             self.blame(Promise::I17, format!("producer {producer} sends after a fatal answer"));
         }
     }
 
-    /// A producer's frame was cut: what was in it is not known.
+    /// A producer's frame was cut: what was in it is not known. A request has one batch of a partition.
     pub(crate) fn torn(&mut self, producer: u32) {
         let lanes = self.lanes.iter_mut().filter(|(place, _)| place.0 == producer);
-        lanes.for_each(|(_, lane)| lane.torn = OPEN_MAX);
+        lanes.for_each(|(_, lane)| lane.torn += 1);
     }
 
     /// I21: a batch names a producer id if, and only if, its producer is idempotent.
@@ -116,11 +130,12 @@ impl Book {
         }
     }
 
-    /// I21: a frame with this batch begins. What has its outcome for good is sent no more.
-    pub(crate) fn anew(&mut self, seen: &Seen, ledger: &Ledger) {
+    /// I21: what had its outcome for good when a frame was begun is not in it.
+    pub(crate) fn anew(&mut self, seen: &Seen, begun: Begun, ledger: &Ledger) {
         let is_final = |fate| matches!(fate, Fate::Written(_) | Fate::NotWritten | Fate::Dropped);
+        let was_final = |entry: &&Entry| is_final(entry.fate) && entry.told <= begun.told;
         let count = seen.count.cast_unsigned();
-        if let Some(entry) = ledger.run(seen.first, count).find(|entry| is_final(entry.fate)) {
+        if let Some(entry) = ledger.run(seen.first, count).find(was_final) {
             let Entry { place, fate, .. } = entry;
             let (producer, topic, partition) = seen.place;
             let what = format!("the {place}th of {topic}/{partition} is {fate:?}, and is sent");
@@ -140,14 +155,13 @@ impl Book {
             }
             let deaf = deaf && !resends;
             broken = lane.check_end(seen, deaf, ledger).map(|what| (Promise::I12, what));
-            let torn = lane.torn;
             // Only what was never sent under any identity may begin elsewhere than at 0.
             let elsewhere = ledger.processes[seen.place.0 as usize].first_sequence;
             let elsewhere = elsewhere.filter(|_| lane.identity.is_none()).map(u32::cast_signed);
             let near = |first: &i32| seen.base != 0 && relative(seen.base, *first) < NEAR;
             let begin = elsewhere.filter(near).unwrap_or(0);
             let identity = Some(seen.identity);
-            let given_up = std::mem::take(&mut lane.given_up);
+            let (given_up, torn) = (std::mem::take(&mut lane.given_up), lane.torn);
             *lane = Lane { identity, begin, given_up, torn, ..Lane::default() };
         }
         // Brokers know repetitions by their identity: under another one they would write it twice.
@@ -163,7 +177,8 @@ impl Book {
         }
         let negative = (seen.base < 0).then(|| format!("sequence {}", seen.base));
         let counted = Seen { base: relative(seen.base, lane.begin), ..*seen };
-        let what = negative.or_else(|| lane.take(&counted)).map(|what| (promise, what));
+        let hidden = if lane.torn > 0 { lane.unseen(seen.first, ledger) } else { 0 };
+        let what = negative.or_else(|| lane.take(&counted, hidden)).map(|what| (promise, what));
         if let Some((promise, what)) = broken.or(what) {
             let (producer, topic, partition) = seen.place;
             self.blame(promise, format!("producer {producer}, {topic}/{partition}: {what}"));
@@ -224,8 +239,19 @@ impl Lane {
         before.into_iter().chain(self.sent.range(base..end))
     }
 
-    /// I11: whether a batch may be sent under its sequence.
-    fn take(&mut self, seen: &Seen) -> Option<String> {
+    /// How many records that have their outcome stand between the last batch and the record `first`.
+    fn unseen(&self, first: u32, ledger: &Ledger) -> i32 {
+        let last = self.sent.last_key_value().map_or(0, |(_, sent)| {
+            let first = ledger.entries.get(sent.first as usize).map_or(0, |entry| entry.place);
+            first + sent.count.cast_unsigned()
+        });
+        let to = ledger.entries.get(first as usize).map_or(0, |entry| entry.place);
+        i32::try_from(to.saturating_sub(last)).unwrap_or(i32::MAX)
+    }
+
+    /// I11: whether a batch may be sent under its sequence. `hidden`: records before it that may have
+    /// sequences though nobody saw them.
+    fn take(&mut self, seen: &Seen, hidden: i32) -> Option<String> {
         let Seen { base, count, hash, first, .. } = *seen;
         if self.given_up.contains(&first) {
             return Some(format!("{base} may be written under another epoch, and comes again"));
@@ -241,11 +267,12 @@ impl Lane {
                 if let Some((other, _)) = self.overlapping(base, end).find(open) {
                     return Some(format!("{base} to {end} has other bytes than {other} had"));
                 }
-                if base > self.next && self.torn == 0 {
+                let gap = base - self.next;
+                if gap > hidden {
                     let Self { next, begin, .. } = self;
                     return Some(format!("sequence {base} where {next} is next, from {begin} on"));
                 }
-                self.torn = self.torn.saturating_sub(usize::from(base > self.next));
+                self.torn = self.torn.saturating_sub(u32::from(gap > 0));
                 over.iter().for_each(|base| _ = self.sent.remove(base));
                 self.next = self.next.max(end);
                 self.sent.insert(base, new);
@@ -371,8 +398,6 @@ mod tests {
         let accepted = machine.produce(now, topic, &ottla::Record::new(b"x")).unwrap();
         let id = trace.next_id();
         trace.accepted(0, 0, 0, 1, &accepted);
-        let Entry { place, .. } = trace.entries[id as usize];
-        assert_eq!(place, 0);
         id
     }
 
@@ -397,7 +422,10 @@ mod tests {
             ottla_accepted(&mut trace);
             trace.entries[0].fate = fate;
             let mut book = Book::default();
-            book.anew(&batch(0, 0, 1, 1), &trace);
+            trace.entries[0].told = 5;
+            book.anew(&batch(0, 0, 1, 1), Begun { told: 4, fatal: false }, &trace);
+            assert_eq!(first_broken(&mut book), None, "told after the frame was begun");
+            book.anew(&batch(0, 0, 1, 1), Begun { told: 5, fatal: false }, &trace);
             first_broken(&mut book)
         };
         assert_eq!(sent(Fate::Pending), None);
@@ -407,13 +435,39 @@ mod tests {
     }
 
     #[test]
+    fn a_gap_where_a_request_broke_off_is_no_longer_than_what_may_have_been_in_it() {
+        let sent = |torn: bool, base, first| {
+            let (mut book, mut trace) = (Book::default(), ledger());
+            for place in 0..9 {
+                ottla_accepted(&mut trace);
+                trace.entries[place as usize].place = place;
+            }
+            book.sent(&batch(0, 0, 2, 1), false, &mut trace);
+            if torn {
+                book.torn(0);
+            }
+            let again = Seen { first: first + 1, ..batch(0, base + 3, 1, 3) };
+            book.sent(&Seen { first, ..batch(0, base, 1, 2) }, false, &mut trace);
+            let once = first_broken(&mut book);
+            book.sent(&again, false, &mut trace);
+            (once, first_broken(&mut book))
+        };
+        let bad = Some(Promise::I11);
+        assert_eq!(sent(true, 5, 5).0, None, "three records that nobody saw");
+        assert_eq!(sent(false, 5, 5).0, bad, "nothing broke off");
+        assert_eq!(sent(true, 6, 5).0, bad, "four sequences of three records");
+        assert_eq!(sent(true, 5, 5).1, bad, "once for each");
+    }
+
+    #[test]
     fn who_goes_on_after_a_fatal_answer_is_found() {
         let mut book = Book::default();
-        book.begins(3);
+        let before = book.begun(3, &ledger());
         book.fatal(3);
-        book.begins(2);
+        book.begins(3, before);
+        book.begins(2, book.begun(2, &ledger()));
         assert_eq!(first_broken(&mut book), None);
-        book.begins(3);
+        book.begins(3, book.begun(3, &ledger()));
         assert_eq!(first_broken(&mut book), Some(Promise::I17));
     }
 }
