@@ -10,6 +10,7 @@ use ottla::{Event, Instant, Link, LinkAction, Reason, Refused, Topic};
 use crate::engine::Engine;
 use crate::fault::{Fault, Fired};
 use crate::frames::{self, mix};
+use crate::look::Look;
 use crate::promise::Promise;
 use crate::sample;
 use crate::variety::ClientSetup;
@@ -231,11 +232,12 @@ impl World {
         let pause = client.setup.config.reconnect_backoff.as_micros();
         // An address that was told anew may be called at once.
         let moved = self.long_host.amount > 0;
-        if client.setup.shape.slots().is_none()
-            && !moved
-            && let Some((lost, _)) = client.lost.get(&broker)
-            && let Err(what) = paced(*lost, now, pause)
-        {
+        if client.setup.shape.slots().is_some() || moved {
+            return;
+        }
+        let Some((lost, _)) = client.lost.get(&broker) else { return };
+        self.looks.count(Look::Pace, 1);
+        if let Err(what) = paced(*lost, now, pause) {
             self.blame(Promise::I8, format!("client {c}, broker {broker:?}: {what}"));
         }
     }
@@ -326,6 +328,7 @@ impl World {
         {
             wire.lend(&first, begun);
         }
+        self.looks.count(Look::Write, 1);
         if let Err(what) = lent_again(&first, &again) {
             self.blame(Promise::I19, format!("client {c}: {what}"));
         }
@@ -342,13 +345,13 @@ impl World {
             self.steps += 1;
             let producer = self.clients[c].producer;
             self.tell(|| format!("client {c} hears {event:?}"));
+            self.hash = frames::mix_all(self.hash, &event);
             if let Some(fault) = self.clients[c].numb.take() {
                 self.fired.count(fault);
             }
             match event {
                 Event::Delivered(run) => {
                     self.coverage.outcome(&run.outcome, run.rest);
-                    self.hash = mix(self.hash, run.first ^ u64::from(run.count) << 40);
                     let topics = &self.clients[c].topics;
                     let topic = topics.iter().position(|topic| *topic == run.topic).unwrap_or(9);
                     let now = self.time(c).as_micros();
@@ -438,7 +441,9 @@ impl World {
         let topic = client.topics[owed.topic];
         let result = client.engine.produce(now, topic, &record);
         self.steps += 1;
+        self.hash = frames::mix_all(self.hash, &result);
         let (producer, fatal) = (client.producer, client.fatal);
+        self.looks.count(Look::AfterFatal, u64::from(fatal));
         match &result {
             Ok(_) if fatal => {
                 self.blame(Promise::I17, format!("client {c} accepts after a fatal answer"));
@@ -488,6 +493,7 @@ impl World {
         let client = &self.clients[c];
         let Some([.., blocks]) = client.setup.shape.slots() else { return };
         if refused == Refused::Full(Full::Memory) || refused == Refused::Dropped {
+            self.looks.count(Look::Full, 1);
             let used = client.engine.blocks_used();
             if let Err(what) = is_full(used, blocks) {
                 self.blame(Promise::I9, format!("client {c}: {what}"));
@@ -503,20 +509,20 @@ impl World {
         }
         let client = &mut self.clients[c];
         let timer = client.engine.poll_timeout().map(Instant::as_micros);
-        let charged = client.engine.charged();
-        if let crate::engine::Shape::Heap(bound) = client.setup.shape
-            && let Err(what) = within(charged, bound)
-        {
-            self.blame(Promise::I9, format!("client {c}: {what}"));
+        if let crate::engine::Shape::Heap(bound) = client.setup.shape {
+            self.looks.count(Look::Heap, 1);
+            if let Err(what) = within(client.engine.charged(), bound) {
+                self.blame(Promise::I9, format!("client {c}: {what}"));
+            }
         }
         let client = &self.clients[c];
         let listens = client.deaf <= self.now && !client.engine.is_paused();
         let timeout = client.setup.config.delivery_timeout.as_micros();
-        if listens
-            && let Some((id, at)) = self.ledger.oldest(client.producer)
-            && let Err(what) = in_time(id, at, timeout, now, timer)
-        {
-            self.blame(Promise::I8, format!("client {c}: {what}"));
+        if listens && let Some((id, at)) = self.ledger.oldest(client.producer) {
+            self.looks.count(Look::Timer, 1);
+            if let Err(what) = in_time(id, at, timeout, now, timer) {
+                self.blame(Promise::I8, format!("client {c}: {what}"));
+            }
         }
         let client = &self.clients[c];
         if client.deaf <= self.now && !client.fatal && self.book.is_fatal(client.producer) {
@@ -539,6 +545,7 @@ impl World {
         }
         let mut kept = Vec::new();
         for (flush, mark) in std::mem::take(&mut self.clients[c].flushes) {
+            self.looks.count(Look::Flush, 1);
             let is_flushed = self.clients[c].engine.is_flushed(flush);
             let producer = self.clients[c].producer;
             let open = self.ledger.oldest(producer).map(|(id, _)| id).filter(|id| *id < mark);
@@ -579,6 +586,7 @@ impl World {
             engine.handle_disconnected(now, link, Reason::Disconnected);
         }
         let after = state(engine.as_mut());
+        self.looks.count(Look::Read, 1);
         let orders = (&"None".to_string(), &before.3);
         if let Err(what) = unmoved(orders.0, orders.1).and_then(|()| unmoved(&before, &after)) {
             self.blame(Promise::I19, format!("client {c}: {what}"));

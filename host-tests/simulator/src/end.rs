@@ -14,6 +14,7 @@ use crate::draw::{MAX_MESSAGE_BYTES, Setup, TOPICS};
 use crate::fault::Fault;
 use crate::frames::mix;
 use crate::ledger::{Entry, Fate};
+use crate::look::Look;
 use crate::promise::Promise;
 use crate::sample;
 use crate::world::World;
@@ -164,6 +165,7 @@ impl World {
                 due.insert((longer, c, ids, least));
                 continue;
             }
+            self.looks.count(Look::Backlog, 1);
             if let Err(what) = bound::in_time(&open, span) {
                 self.blame(Promise::I8, format!("client {c}: {what}"));
             }
@@ -208,6 +210,7 @@ impl World {
                 || self.touched.processes.contains(&producer)
                 || self.healed.unwrap_or(0) >= DAY;
             let past = healed::Past { touched, fatal: self.book.is_fatal(producer) };
+            self.looks.count(Look::Hope, 1);
             if let Err(what) = healed::is_written(&self.ledger, *hope, &past) {
                 self.blame(Promise::I8, format!("client {c}: {what}"));
             }
@@ -259,6 +262,7 @@ impl World {
                 self.blame(Promise::I8, format!("all is well, and client {c} refuses {left}"));
             }
         }
+        self.looks.count(Look::Fresh, u64::from(self.ledger.next_id() - from));
         let fresh = self.ledger.entries.iter().zip(0..).skip(from as usize);
         // One whose attempts are few has its outcome: the first may go to a former leader.
         let patient = |entry: &Entry| self.ledger.processes[entry.producer as usize].retries > 2;
@@ -302,9 +306,18 @@ impl World {
             .collect();
         self.until(self.now + QUIET.max(LATEST));
         for (c, (written, timeouts, wires)) in before.into_iter().enumerate() {
+            let (pending, used) = {
+                let client = &self.clients[c];
+                (self.ledger.pending(client.producer), client.engine.blocks_used())
+            };
+            self.looks.count(Look::Idle, 1);
+            if let Err(what) = blocks_needed(used, pending) {
+                self.blame(Promise::I9, format!("client {c}: {what}"));
+            }
             let client = &mut self.clients[c];
             let after = (client.written, client.timeouts);
             let timer = client.engine.poll_timeout();
+            self.looks.count(Look::Rest, 1);
             if let Err(what) = silent((written, timeouts), after, wires, timer) {
                 self.blame(Promise::I20, format!("client {c}: {what}"));
             }
@@ -325,6 +338,7 @@ impl World {
         }
         self.until(self.now + 10 * SECOND);
         for c in 0..self.clients.len() {
+            self.looks.count(Look::Close, 1);
             if !(self.clients[c].closed && self.clients[c].engine.is_closed()) {
                 self.blame(Promise::I8, format!("client {c} is not closed by the deadline"));
             }
@@ -348,6 +362,7 @@ impl World {
             logs.push(LogCopy { topic: topic as u32, partition, records: Vec::new() });
         }
         for record in self.cluster.records(name, UpTo::HighWatermark) {
+            self.looks.count(Look::Bytes, 1);
             let Ok(found) = record else {
                 bad = Some("a batch that nobody can read".to_string());
                 continue;
@@ -383,23 +398,34 @@ impl World {
             all.append(&mut self.logs(topic));
         }
         let checks = [
-            (Promise::I4, logs::never as fn(&_, &_) -> _),
-            (Promise::I2, logs::once),
-            (Promise::I3, logs::order),
-            (Promise::I1, logs::written),
+            (Look::Never, logs::never as fn(&_, &_) -> _),
+            (Look::Once, logs::once),
+            (Look::Order, logs::order),
+            (Look::Written, logs::written),
         ];
-        for (promise, check) in checks {
+        for (look, check) in checks {
+            let (promise, _) = look.about();
             if suspended.contains(&promise) {
                 continue;
             }
-            if let Err(what) = check(&self.ledger, &all) {
-                self.blame(promise, what);
+            match check(&self.ledger, &all) {
+                Ok(looked) => self.looks.count(look, looked),
+                Err(what) => self.blame(promise, what),
             }
         }
-        if let Err(what) = logs::exactly_once(&self.ledger, &all, &self.touched) {
-            self.blame(Promise::I21, what);
+        match logs::exactly_once(&self.ledger, &all, &self.touched) {
+            Ok(looked) => self.looks.count(Look::Claimed, looked),
+            Err(what) => self.blame(Promise::I21, what),
         }
     }
+}
+
+/// I9: with nothing left to do no block is kept, and what has no outcome has one.
+fn blocks_needed(used: usize, pending: u64) -> Result<(), String> {
+    if (used == 0) == (pending == 0) {
+        return Ok(());
+    }
+    Err(format!("{used} blocks are used at rest, for {pending} records without an outcome"))
 }
 
 /// I20: bytes and timeouts before and after a time in which nothing was to do.
@@ -432,6 +458,12 @@ pub(crate) mod tests {
         assert!(silent((5, 1), (6, 1), 2, None).is_err(), "bytes");
         assert!(silent((5, 1), (5, 4), 2, None).is_err(), "timers");
         assert!(silent((5, 1), (5, 1), 2, Some(Instant::ZERO)).is_err(), "a timer");
+    }
+
+    #[test]
+    fn blocks_that_are_kept_for_nothing_are_found() {
+        assert!(blocks_needed(0, 0).is_ok() && blocks_needed(2, 3).is_ok());
+        assert!(blocks_needed(1, 0).is_err() && blocks_needed(0, 1).is_err());
     }
 
     /// A world of a seed, after everything is well again.

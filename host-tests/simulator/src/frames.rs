@@ -2,6 +2,8 @@
 //! of requests is the one that the broker reads them by; answers are read here, by Kafka's tables,
 //! since the client's own reader is what is under test.
 
+use std::fmt::{self, Write as _};
+
 use ottla::message::broker::RequestHeader;
 use ottla::message::{Api, produce};
 use ottla::record::reader::Batch;
@@ -137,6 +139,21 @@ pub(crate) const fn mix(hash: u64, word: u64) -> u64 {
     (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }
 
+/// All that something says of itself, in a hash.
+pub(crate) fn mix_all(hash: u64, what: &impl fmt::Debug) -> u64 {
+    struct Words(u64);
+    impl fmt::Write for Words {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 = mix(self.0, self::hash(text.as_bytes()));
+            Ok(())
+        }
+    }
+    let mut words = Words(hash);
+    // It never fails.
+    _ = write!(words, "{what:?}");
+    words.0
+}
+
 /// Reads bytes from the front.
 struct Cursor<'a>(&'a [u8]);
 
@@ -194,6 +211,23 @@ impl<'a> Cursor<'a> {
 /// The correlation id of an answer with its size.
 pub(crate) fn correlation(frame: &[u8]) -> Option<i32> {
     Some(i32::from_be_bytes(frame.get(4..8)?.try_into().ok()?))
+}
+
+/// The ids of the brokers that an answer to Metadata names. `None`: nobody can read it.
+pub(crate) fn brokers(frame: &[u8], version: i16) -> Option<Vec<i32>> {
+    let flexible = version >= 9;
+    let mut cursor = Cursor(frame.get(8..)?);
+    cursor.tags(flexible)?;
+    cursor.take(4)?;
+    let mut ids = Vec::new();
+    for _ in 0..cursor.count(flexible)? {
+        ids.push(i32::from_be_bytes(cursor.int()?));
+        cursor.text(flexible)?;
+        cursor.take(4)?;
+        cursor.text(flexible)?;
+        cursor.tags(flexible)?;
+    }
+    Some(ids)
 }
 
 /// What metadata tells of a topic.
@@ -328,6 +362,23 @@ mod tests {
     }
 
     #[test]
+    fn outcomes_that_differ_differ_in_the_hash() {
+        use ottla::{Cause, Outcome};
+        let outcomes = [
+            Outcome::Unacknowledged,
+            Outcome::NotWritten(Cause::Timeout),
+            Outcome::NotWritten(Cause::Closed),
+            Outcome::Written { base_offset: 7, append_time: -1 },
+            Outcome::Written { base_offset: 8, append_time: -1 },
+        ];
+        for (at, one) in outcomes.iter().enumerate() {
+            for (other_at, other) in outcomes.iter().enumerate() {
+                assert_eq!(mix_all(5, one) == mix_all(5, other), at == other_at, "{one} {other}");
+            }
+        }
+    }
+
+    #[test]
     fn what_a_frame_lacks_is_known_with_its_size() {
         let mut stream = Stream::default();
         assert_eq!(stream.missing(), 0);
@@ -382,6 +433,12 @@ mod tests {
         assert_eq!((topics[0].code, &topics[0].name[..]), (0, &b"ants"[..]));
         assert_eq!(topics[0].partitions[1], (1, next, 1));
         assert_eq!(metadata_9(&frame[..frame.len() - 12]), None);
+        for (version, body) in crate::traps::tell(&cluster, 1) {
+            let header = if version >= 9 { vec![0; 9] } else { vec![0; 8] };
+            let frame = [header, body].concat();
+            assert_eq!(brokers(&frame, version), Some(vec![1, 2, 3]), "{version}");
+            assert_eq!(brokers(&frame[..20], version), None);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use ottla::{Accepted, Acks, Cause, Config, Delivery, Outcome};
 
 use crate::check::bound::Backlog;
 use crate::frames::is_refusal;
+use crate::look::{Look, Looks};
 use crate::promise::Promise;
 use crate::sample::Style;
 
@@ -100,6 +101,7 @@ pub(crate) struct Ledger {
     pub(crate) entries: Vec<Entry>,
     lanes: BTreeMap<(u32, u32, i32), Lane>,
     attempts: BTreeMap<u32, Attempts>,
+    pub(crate) looks: Looks,
     /// Why records were given up.
     pub(crate) failures: BTreeMap<u32, Cause>,
     /// Outcomes that were told.
@@ -152,6 +154,7 @@ impl Ledger {
 
     /// I21: what is said of a record is no more than `acks` can tell.
     fn check_claim(&mut self, producer: u32, outcome: &Outcome) {
+        self.looks.count(Look::Claim, 1);
         let acks = self.processes[producer as usize].acks;
         let too_much = match outcome {
             Outcome::Written { .. } => acks == Acks::None,
@@ -227,6 +230,7 @@ impl Ledger {
                 .blame(format!("an outcome for {count} records from {first} on, of nobody"));
         }
         if let Outcome::NotWritten(cause) | Outcome::Unknown(cause, _) = outcome {
+            self.looks.count(Look::Cause, 1);
             let process = &self.processes[producer as usize];
             let created = self.created(ids[0]);
             let none = Attempts::default();
@@ -236,6 +240,7 @@ impl Ledger {
             }
         }
         self.told += 1;
+        self.looks.count(Look::Outcome, 1);
         if let Outcome::NotWritten(cause) | Outcome::Unknown(cause, _) = outcome {
             self.failures.extend(ids.iter().map(|id| (*id, cause)));
         }

@@ -28,6 +28,7 @@ mod fault;
 pub mod frames;
 mod inject;
 mod ledger;
+mod look;
 mod net;
 pub mod operation;
 mod process;
@@ -43,4 +44,5 @@ mod world;
 
 pub use coverage::Coverage;
 pub use fault::{Fault, Fired, always};
+pub use look::Looks;
 pub use promise::{Promise, Violation};

@@ -161,7 +161,7 @@ fn many(cli: &Cli) -> Result<bool> {
     let missing = report.missing();
     if missing.is_empty() {
         println!(
-            "every fault, outcome, refusal, full table, end of a link, transition and code was met"
+            "every fault, outcome, refusal, full table, end of a link, transition and code was met, and every checker judged something"
         );
     } else {
         println!("never met:\n  {}", missing.join("\n  "));

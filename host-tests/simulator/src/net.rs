@@ -9,6 +9,7 @@ use crate::draw::TOPICS;
 use crate::fault::Fault;
 use crate::frames::{self, Asked, Described, Part, metadata_9};
 use crate::ledger::Fate;
+use crate::look::Look;
 use crate::promise::Promise;
 use crate::traps::tell;
 use crate::wire::{Open, Wire};
@@ -144,6 +145,7 @@ impl World {
 
     /// A frame is sent, or was lent to its end: what the checkers say of it.
     fn asks(&mut self, c: usize, producer: u32, frame: &[u8], begun: Begun) -> Option<Asked> {
+        self.looks.count(Look::Request, 1);
         let Some(asked) = frames::request(frame) else {
             self.blame(Promise::I10, format!("client {c} sends what nobody can read"));
             return None;
@@ -407,7 +409,9 @@ impl World {
             }
             // Brokers that it does not name are forgotten, and their back-offs with them.
             if asked.api == 3 {
-                self.clients[c].lost.clear();
+                let named = frames::brokers(&frame, asked.version).unwrap_or_default();
+                let is_named = |id: &Option<i32>| id.is_none_or(|id| named.contains(&id));
+                self.clients[c].lost.retain(|(id, _), _| is_named(id));
             }
             if (asked.api, asked.version) == (3, 9) {
                 self.learn_epochs(c, &frame);

@@ -4,6 +4,7 @@ use ottla::{Duration, Instant};
 
 use crate::draw::TOPICS;
 use crate::fault::Fault;
+use crate::look::Look;
 use crate::promise::Promise;
 use crate::world::{Due, World};
 
@@ -89,6 +90,7 @@ impl World {
         let counters = client.engine.counters();
         let counted = counters.written + counters.not_written + counters.unknown;
         let result = crate::ledger::one_outcome(&self.ledger, client.producer, counted);
+        self.looks.count(Look::End, 1);
         if let Err(what) = result {
             self.blame(Promise::I7, format!("client {c}: {what}"));
         }
@@ -128,6 +130,7 @@ impl World {
             return self.later(1_000_000, Due::Shut(c as u32, producer));
         }
         self.pump(c);
+        self.looks.count(Look::Close, 1);
         if !self.clients[c].closed {
             self.blame(Promise::I8, format!("client {c} is not closed by its deadline"));
         }
@@ -161,6 +164,7 @@ impl World {
     pub(crate) fn check_end(&mut self, c: usize) {
         self.check_outcomes(c);
         let used = self.clients[c].engine.blocks_used();
+        self.looks.count(Look::GivenBack, 1);
         if let Err(what) = all_given_back(used) {
             self.blame(Promise::I9, format!("client {c}: {what}"));
         }

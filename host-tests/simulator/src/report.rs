@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::coverage::Coverage;
 use crate::fault::{Fault, Fired};
+use crate::look::Looks;
 use crate::promise::Promise;
 use crate::run::Outcome;
 
@@ -31,8 +32,10 @@ pub struct Report {
     pub fired: Fired,
     /// What was met.
     pub coverage: Coverage,
-    /// How often each promise was judged, and broken.
+    /// In how many runs each promise was judged, and broken.
     pub promises: BTreeMap<Promise, (u64, u64)>,
+    /// How often checkers looked at something.
+    pub looks: Looks,
 }
 
 impl Report {
@@ -47,6 +50,7 @@ impl Report {
         self.span += u128::from(outcome.span);
         self.fired.add(&outcome.fired);
         self.coverage.add(&outcome.coverage);
+        self.looks.add(&outcome.looks);
         for promise in Promise::ALL {
             let judged =
                 !outcome.suspended.contains(&promise) && (promise != Promise::I18 || compared);
@@ -68,6 +72,7 @@ impl Report {
         self.span += other.span;
         self.fired.add(&other.fired);
         self.coverage.add(&other.coverage);
+        self.looks.add(&other.looks);
         for (promise, (judged, broken)) in &other.promises {
             let sum = self.promises.entry(*promise).or_default();
             sum.0 += judged;
@@ -75,12 +80,13 @@ impl Report {
         }
     }
 
-    /// What was never met: faults, and all that [`Coverage`] counts.
+    /// What was never met: faults, all that [`Coverage`] counts, and what checkers judge.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
         let silent = Fault::ALL.iter().filter(|fault| self.fired.of(**fault) == 0);
         let mut missing: Vec<String> = silent.map(|fault| format!("faults: {fault}")).collect();
         missing.extend(self.coverage.missing());
+        missing.extend(self.looks.missing().map(|what| format!("checker: {what}")));
         missing
     }
 
@@ -102,7 +108,8 @@ impl fmt::Display for Report {
             writeln!(f, "{}", line.trim_end())?;
         }
         writeln!(f, "\n{}", self.coverage)?;
-        writeln!(f, "checker                          judged broken")?;
+        writeln!(f, "{}", self.looks)?;
+        writeln!(f, "checker                           seeds broken")?;
         for (promise, (judged, broken)) in &self.promises {
             writeln!(f, "{:32}{judged:7}{broken:7}", promise.checker())?;
         }

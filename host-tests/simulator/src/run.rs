@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::coverage::Coverage;
 use crate::draw::{self, Plan};
 use crate::fault::{Fault, Fired};
+use crate::look::{Look, Looks};
 use crate::operation::{Kind, Operation};
 use crate::promise::{Promise, Violation};
 use crate::world::World;
@@ -24,6 +25,8 @@ pub struct Outcome {
     pub fired: Fired,
     /// What was met.
     pub coverage: Coverage,
+    /// How often checkers looked at something.
+    pub looks: Looks,
     /// Promises that its faults suspend.
     pub suspended: Vec<Promise>,
     /// Calls of the machine that change it.
@@ -99,6 +102,7 @@ fn run(seed: u64, plan: &Plan, told: bool) -> Outcome {
         violation: None,
         fired: Fired::default(),
         coverage: Coverage::default(),
+        looks: Looks::default(),
         suspended,
         steps: 0,
         accepted: 0,
@@ -113,6 +117,9 @@ fn run(seed: u64, plan: &Plan, told: bool) -> Outcome {
         outcome.fired.add(&world.traps.fired());
         world.coverage.followed(world.book.followed);
         outcome.coverage = std::mem::take(&mut world.coverage);
+        outcome.looks = world.looks.clone();
+        outcome.looks.add(&world.ledger.looks);
+        outcome.looks.add(&world.book.looks);
         outcome.excused = world.excused.len() as u64;
         outcome.steps = world.steps;
         outcome.accepted = world.ledger.entries.len() as u64;
@@ -140,6 +147,7 @@ fn caught(f: impl FnOnce()) -> Option<String> {
 #[must_use]
 pub fn twice(number: u64) -> Outcome {
     let (mut first, again) = (seed(number), seed(number));
+    first.looks.count(Look::Twice, 1);
     if first.violation.is_none()
         && let Err(what) = same(first.hash, again.hash)
     {

@@ -13,6 +13,7 @@ use crate::coverage::Coverage;
 use crate::draw::{Plan, Setup, TOPICS};
 use crate::fault::{Fault, Fired};
 use crate::ledger::Ledger;
+use crate::look::Looks;
 use crate::operation::Operation;
 use crate::promise::{Promise, Violation};
 use crate::traps::Traps;
@@ -107,6 +108,7 @@ pub(crate) struct World {
     pub(crate) excused: BTreeSet<(usize, u32, i32)>,
     pub(crate) fired: Fired,
     pub(crate) coverage: Coverage,
+    pub(crate) looks: Looks,
     pub(crate) scratch: Vec<u8>,
     pub(crate) buffer: Vec<u8>,
     pub(crate) steps: u64,
@@ -164,6 +166,7 @@ impl World {
             excused: BTreeSet::new(),
             fired: Fired::default(),
             coverage: Coverage::default(),
+            looks: Looks::default(),
             skewed: None,
             scratch: Vec::new(),
             buffer: Vec::new(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ottla::Acks;
 
-use super::Verdict;
+use super::Counted;
 use crate::ledger::{Fate, Ledger};
 
 /// The committed log of a partition of a topic, as long as the topic had one id.
@@ -25,7 +25,8 @@ pub(crate) struct Touched {
 }
 
 /// I1: with `acks=all`, written is in a log, and where it was said to be.
-pub(crate) fn written(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
+pub(crate) fn written(ledger: &Ledger, logs: &[LogCopy]) -> Counted {
+    let mut looked = 0;
     let mut places = BTreeSet::new();
     let mut present = BTreeSet::new();
     for log in logs {
@@ -39,6 +40,7 @@ pub(crate) fn written(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
             continue;
         }
         let Fate::Written(told) = entry.fate else { continue };
+        looked += 1;
         let (topic, partition) = (entry.topic, entry.partition);
         match told {
             _ if !present.contains(&id) => {
@@ -50,26 +52,29 @@ pub(crate) fn written(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
             _ => {}
         }
     }
-    Ok(())
+    Ok(looked)
 }
 
 /// I2: nothing is in a log twice, but for what was sent again by the switch of R8.
-pub(crate) fn once(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
+pub(crate) fn once(ledger: &Ledger, logs: &[LogCopy]) -> Counted {
+    let mut looked = 0;
     for LogCopy { topic, partition, records } in logs {
         let mut seen = BTreeMap::new();
         let claimed = |id| is_idempotent(ledger, id) && !ledger.resent.contains(&id);
         for (offset, id) in records.iter().filter(|(_, id)| claimed(*id)) {
+            looked += 1;
             if let Some(first) = seen.insert(*id, *offset) {
                 return Err(format!("{id} is at {first} and {offset} of {topic}/{partition}"));
             }
         }
     }
-    Ok(())
+    Ok(looked)
 }
 
 /// I21: what is said to be written, by a producer whose writing is exactly once, is in the log
 /// exactly once, wherever nothing has hit that suspends this: also in runs in which it hit elsewhere.
-pub(crate) fn exactly_once(ledger: &Ledger, logs: &[LogCopy], touched: &Touched) -> Verdict {
+pub(crate) fn exactly_once(ledger: &Ledger, logs: &[LogCopy], touched: &Touched) -> Counted {
+    let mut looked = 0;
     let mut times = vec![0_u32; ledger.entries.len()];
     for id in logs.iter().flat_map(|log| &log.records).map(|(_, id)| *id as usize) {
         times.get_mut(id).into_iter().for_each(|times| *times += 1);
@@ -82,17 +87,19 @@ pub(crate) fn exactly_once(ledger: &Ledger, logs: &[LogCopy], touched: &Touched)
             && !ledger.resent.contains(&id)
             && !touched.processes.contains(&entry.producer)
             && !touched.partitions.contains(&(entry.topic, entry.partition));
+        looked += u64::from(claims);
         if claims && times != 1 {
             let (topic, partition) = (entry.topic, entry.partition);
             return Err(format!("{id} is written, and {times} times in {topic}/{partition}"));
         }
     }
-    Ok(())
+    Ok(looked)
 }
 
 /// I3: records of a producer are in the order in which they were accepted. One that is there twice
 /// is I2's affair: its first place counts.
-pub(crate) fn order(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
+pub(crate) fn order(ledger: &Ledger, logs: &[LogCopy]) -> Counted {
+    let mut looked = 0;
     for LogCopy { topic, partition, records } in logs {
         let mut next: BTreeMap<u32, u32> = BTreeMap::new();
         let mut seen = BTreeSet::new();
@@ -101,6 +108,7 @@ pub(crate) fn order(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
             if !seen.insert(*id) {
                 continue;
             }
+            looked += 1;
             let next = next.entry(entry.producer).or_default();
             if entry.place < *next {
                 let place = entry.place;
@@ -109,14 +117,16 @@ pub(crate) fn order(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
             *next = entry.place + 1;
         }
     }
-    Ok(())
+    Ok(looked)
 }
 
 /// I4: what was not written is in no log, nor what nobody sent, nor in a place where it was not
 /// sent to.
-pub(crate) fn never(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
+pub(crate) fn never(ledger: &Ledger, logs: &[LogCopy]) -> Counted {
+    let mut looked = 0;
     for LogCopy { topic, partition, records } in logs {
         for (offset, id) in records {
+            looked += 1;
             let Some(entry) = ledger.entries.get(*id as usize) else {
                 return Err(format!("nobody sent {id}, at {offset} of {topic}/{partition}"));
             };
@@ -128,7 +138,7 @@ pub(crate) fn never(ledger: &Ledger, logs: &[LogCopy]) -> Verdict {
             }
         }
     }
-    Ok(())
+    Ok(looked)
 }
 
 fn is_idempotent(ledger: &Ledger, id: u32) -> bool {
@@ -211,23 +221,23 @@ mod tests {
         let none = Touched::default();
         assert!(exactly_once(&ledger, &logs, &none).is_err_and(|what| what.contains("2 times")));
         let hit = Touched { partitions: BTreeSet::from([(0, 0)]), ..Touched::default() };
-        assert_eq!(exactly_once(&ledger, &logs, &hit), Ok(()));
+        assert_eq!(exactly_once(&ledger, &logs, &hit), Ok(0));
         let hit = Touched { processes: BTreeSet::from([0]), ..Touched::default() };
-        assert_eq!(exactly_once(&ledger, &logs, &hit), Ok(()));
+        assert_eq!(exactly_once(&ledger, &logs, &hit), Ok(0));
         // By the switch of R8: only what was sent again.
         ledger.resent.insert(0);
-        assert_eq!(once(&ledger, &logs), Ok(()));
+        assert_eq!(once(&ledger, &logs), Ok(1));
         assert!(exactly_once(&ledger, &logs, &none).is_err_and(|what| what.contains("0 times")));
         ledger.entries[2].fate = Fate::Unknown;
-        assert_eq!(exactly_once(&ledger, &logs, &none), Ok(()));
+        assert_eq!(exactly_once(&ledger, &logs, &none), Ok(1));
     }
 
     #[test]
     fn producers_without_sequences_may_repeat_themselves() {
         let (mut ledger, logs) = world(&[W(0), W(1)], &[(0, 0), (1, 1), (2, 0)]);
         ledger.processes[0].idempotent = false;
-        assert_eq!(once(&ledger, &logs), Ok(()));
+        assert_eq!(once(&ledger, &logs), Ok(0));
         ledger.processes[0].acks = Acks::Leader;
-        assert_eq!(written(&ledger, &[]), Ok(()));
+        assert_eq!(written(&ledger, &[]), Ok(0));
     }
 }

@@ -8,3 +8,6 @@ pub(crate) mod wires;
 
 /// What a checker says.
 pub(crate) type Verdict = Result<(), String>;
+
+/// As that, and at how much it looked.
+pub(crate) type Counted = Result<u64, String>;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::{Entry, Fate, Ledger};
+use crate::look::{Look, Looks};
 use crate::promise::Promise;
 
 /// Batches of a partition that may be without an answer at a time.
@@ -76,6 +77,7 @@ struct Lane {
 pub(crate) struct Book {
     lanes: BTreeMap<Place, Lane>,
     fatal: BTreeSet<u32>,
+    pub(crate) looks: Looks,
     /// Epochs, ids, batches that were sent again by the switch of R8, and sequences after the wrap, that
     /// followed others.
     pub(crate) followed: [u64; 4],
@@ -109,6 +111,7 @@ impl Book {
 
     /// I17: a producer sends a Produce request, or the first of it.
     pub(crate) fn begins(&mut self, producer: u32, begun: Begun) {
+        self.looks.count(Look::Begin, 1);
         if begun.fatal {
             self.blame(Promise::I17, format!("producer {producer} sends after a fatal answer"));
         }
@@ -132,6 +135,7 @@ impl Book {
 
     /// I21: what had its outcome for good when a frame was begun is not in it.
     pub(crate) fn anew(&mut self, seen: &Seen, begun: Begun, ledger: &Ledger) {
+        self.looks.count(Look::Anew, 1);
         let is_final = |fate| matches!(fate, Fate::Written(_) | Fate::NotWritten | Fate::Dropped);
         let was_final = |entry: &&Entry| is_final(entry.fate) && entry.told <= begun.told;
         let count = seen.count.cast_unsigned();
@@ -146,11 +150,13 @@ impl Book {
     /// A batch was sent. `deaf`: its application does not listen, so that outcomes may be known
     /// that it has not heard of.
     pub(crate) fn sent(&mut self, seen: &Seen, deaf: bool, ledger: &mut Ledger) {
+        self.looks.count(Look::Batch, 1);
         let lane = self.lanes.entry(seen.place).or_default();
         let resends = ledger.processes[seen.place.0 as usize].resends;
         let mut broken = None;
         if lane.identity != Some(seen.identity) {
             if let Some((id, _)) = lane.identity {
+                self.looks.count(Look::Epoch, 1);
                 self.followed[usize::from(id != seen.identity.0)] += 1;
             }
             let deaf = deaf && !resends;
