@@ -6,7 +6,7 @@ use ottla_broker::Profile;
 use crate::fault::Fault;
 use crate::operation::{Kind, Operation};
 use crate::traps;
-use crate::variety::{ClientSetup, client};
+use crate::variety::{self, ClientSetup, client};
 
 const SECOND: u64 = 1_000_000;
 
@@ -62,7 +62,9 @@ pub(crate) fn plan(seed: u64) -> Plan {
     let random = &mut Random::new(seed);
     let faults = swarm(random);
     let horizon = random.pick(&[5, 20, 60, 60, 300]) * SECOND;
-    let setup = setup(random, &faults, horizon);
+    let mut setup = setup(random, &faults, horizon);
+    let apart = &mut Random::new(seed ^ 0x0011_3175);
+    setup.clients.iter_mut().for_each(|client| variety::limits(apart, &mut client.config));
     let operations = operations(random, seed, &setup, &faults, horizon);
     let sleeps = |o: &&Operation| o.kind == Kind::Fault(Fault::Sleep);
     let awake = operations.iter().filter(sleeps).map(|o| o.at.saturating_add(o.span)).max();

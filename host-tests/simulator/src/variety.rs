@@ -127,6 +127,19 @@ fn unusual(random: &mut Random, config: &mut Config) {
     config.unknown_time = random.pick(&[UnknownTime::Wait, UnknownTime::Floor(EPOCH)]);
 }
 
+/// Ends of back-offs and of setup timeouts. They are drawn apart, so that a seed is what it was before.
+pub(crate) fn limits(random: &mut Random, config: &mut Config) {
+    if !random.chance(300) {
+        return;
+    }
+    let millis = Duration::from_millis;
+    config.retry_backoff_max = millis(random.pick(&[1_000, 4_000, 100])).max(config.retry_backoff);
+    config.reconnect_backoff_max =
+        millis(random.pick(&[1_000, 10_000, 50])).max(config.reconnect_backoff);
+    config.connection_setup_timeout_max =
+        millis(random.pick(&[30_000, 10_000, 2_000])).max(config.connection_setup_timeout);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +148,8 @@ mod tests {
     fn only_sound_settings_are_drawn() {
         let mut random = Random::new(1);
         for _ in 0..3_000 {
-            let ClientSetup { shape, config, .. } = client(&mut random, Fault::ALL, 60_000_000);
+            let ClientSetup { shape, mut config, .. } = client(&mut random, Fault::ALL, 60_000_000);
+            limits(&mut random, &mut config);
             let memory = match shape {
                 Shape::Heap(bytes) => bytes,
                 // Batches end with their block there.
