@@ -125,8 +125,11 @@ impl World {
             Fault::Kill => {
                 if runs {
                     self.keep_old();
+                    let held = self.holds_anything(node);
                     self.cluster.kill(self.now, node).ok();
-                    self.fired.count(fault);
+                    if held {
+                        self.fired.count(fault);
+                    }
                     self.later(span, Due::Start(node));
                 }
                 return true;
@@ -159,13 +162,24 @@ impl World {
                 Fault::RestartNewest => "restart, newest batch",
                 _ => "restart without state",
             });
-            let knew = fault != Fault::RestartForgetful || self.touch_node(node);
+            let held = self.holds_anything(node);
+            let knew = if fault == Fault::RestartForgetful { self.touch_node(node) } else { held };
             self.cluster.restart(self.now, node, reload).ok();
             if knew {
                 self.fired.count(fault);
             }
         }
         true
+    }
+
+    /// Whether a node has a connection, or a batch: who has neither loses nothing with its power.
+    fn holds_anything(&self, node: i32) -> bool {
+        let is_full = |(topic, partition): (usize, i32)| {
+            let log = self.cluster.log(TOPICS[topic], partition, node);
+            log.is_some_and(|log| !log.batches().is_empty())
+        };
+        self.wires.values().any(|wire| wire.connected && wire.node == node)
+            || self.places().into_iter().any(is_full)
     }
 
     /// Everything that a node has was hit. Returns whether it has anything.
@@ -447,5 +461,36 @@ impl World {
             _ => {}
         }
         self.drain();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Fault;
+    use crate::operation::Kind;
+
+    #[test]
+    fn who_has_nothing_loses_nothing() {
+        let hits = |fault, is_used: bool| {
+            let plan = crate::draw::plan(1);
+            let mut world = World::new(1, &plan);
+            world.operations.clear();
+            if is_used {
+                world = crate::end::tests::healed(1);
+                world.recover();
+            }
+            let batches = world.cluster.batches(TOPICS[0], 0, UpTo::LogEnd).count();
+            assert_eq!(batches > 0, is_used);
+            let node = world.cluster.leader(TOPICS[0], 0).expect("a leader");
+            let who = node.cast_unsigned() - 1;
+            let before = world.fired.of(fault);
+            let at = world.now;
+            world.operate(Operation { at, kind: Kind::Fault(fault), who, what: 0, span: 1 });
+            world.fired.of(fault) - before
+        };
+        for fault in [Fault::Kill, Fault::Restart, Fault::RestartNewest, Fault::RestartForgetful] {
+            assert_eq!((hits(fault, false), hits(fault, true)), (0, 1), "{fault}");
+        }
     }
 }

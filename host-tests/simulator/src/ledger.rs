@@ -321,7 +321,7 @@ impl Ledger {
         self.attempts.get(&id).is_some_and(|told| told.codes.get(&code.0) == Some(&true))
     }
 
-    /// Whether a record of its partition was given up before it, and none was written between them before
+    /// Whether a record of its partition was given up before it, or lost its place, and none was written between them before
     /// everything healed: its sequence may be missing, and brokers refuse what follows it under the same
     /// epoch (R8). What is written later may be written under the next.
     pub(crate) fn is_behind_a_hole(&self, id: u32) -> bool {
@@ -334,7 +334,11 @@ impl Ledger {
         };
         let mut since = before.iter().rev().take_while(|id| !written(id));
         let given_up = |cause: &Cause| !matches!(cause, Cause::Dropped | Cause::StateLost);
-        since.any(|id| self.failures.get(id).is_some_and(given_up))
+        since.any(|id| {
+            let lost_place = [45, 47, 59].map(ErrorCode);
+            self.failures.get(id).is_some_and(given_up)
+                || lost_place.iter().any(|code| self.was_told_before_healing(*id, *code))
+        })
     }
 
     /// When the batch of a record was begun: it is as old as its first record, which may have had its
@@ -558,6 +562,10 @@ pub(crate) mod tests {
         assert!(!ledger.is_behind_a_hole(2) && !ledger.is_behind_a_hole(0));
         ledger.failures.insert(2, Cause::StateLost);
         assert!(!ledger.is_behind_a_hole(3), "that is no hole by itself");
+        ledger.answered(2, 1, 45, false);
+        assert!(!ledger.is_behind_a_hole(3), "asked when all was well");
+        ledger.answered(2, 1, 45, true);
+        assert!(ledger.is_behind_a_hole(3), "the next may be asked for anew");
     }
 
     #[test]

@@ -180,17 +180,25 @@ impl World {
     /// A connection breaks, and what nobody has answered on it comes late.
     pub(crate) fn haunt(&mut self, id: u64, fault: Fault, span: u64) {
         let Some(wire) = self.wires.get(&id) else { return };
-        let node = wire.node;
+        let (node, c) = (wire.node, wire.client);
         let open = wire.open.iter().filter(|open| !open.touched && open.asked.api == 0);
         let bytes: Vec<&[u8]> = open.map(|open| &open.bytes[..]).collect();
+        if fault == Fault::Disorder && bytes.len() < 2 {
+            // One alone is in order: it waits for two.
+            self.clients[c].net.late.get_or_insert((fault, span));
+            return;
+        }
         let all = bytes.concat();
         let (former, later) = bytes.split_at(bytes.len() / 2);
+        // What comes first makes the second of them come twice, or out of order.
         let visits = match fault {
-            Fault::Disorder => vec![(span / 2, later.concat()), (span, former.concat())],
-            Fault::Twice => vec![(span / 2, all.clone()), (span, all)],
-            _ => vec![(span, all)],
+            Fault::Disorder => {
+                vec![(span / 2, None, later.concat()), (span, Some(fault), former.concat())]
+            }
+            Fault::Twice => vec![(span / 2, None, all.clone()), (span, Some(fault), all)],
+            _ => vec![(span, Some(fault), all)],
         };
-        for (span, bytes) in visits.into_iter().filter(|(_, bytes)| !bytes.is_empty()) {
+        for (span, fault, bytes) in visits.into_iter().filter(|(.., bytes)| !bytes.is_empty()) {
             self.ghosts.push(Ghost { node, fault, bytes });
             self.later(span, Due::Ghost(self.ghosts.len() as u32 - 1));
         }
@@ -206,7 +214,7 @@ impl World {
         }
         let Some(connection) = self.cluster.connect(self.now, node) else { return };
         self.cluster.handle_input(self.now, connection, &bytes);
-        self.fired.count(fault);
+        fault.inspect(|fault| self.fired.count(*fault));
         self.later(GHOST_STAYS, Due::EndGhost(connection));
         self.drain();
     }
@@ -565,6 +573,31 @@ mod tests {
             }
             assert_eq!(world.book.broken().is_none(), lent_before, "{pieces} pieces");
         }
+    }
+
+    #[test]
+    fn one_late_request_is_not_out_of_order() {
+        let hits = |requests: usize| {
+            let mut world = crate::end::tests::healed(1);
+            let (id, c) = world.wires.iter().map(|(id, wire)| (*id, wire.client)).next().unwrap();
+            let wire = world.wires.get_mut(&id).expect("it is there");
+            wire.open.clear();
+            for correlation in 0..requests {
+                let correlation = correlation as i32;
+                let asked = Asked { api: 0, version: 9, correlation, acks: -1, parts: Vec::new() };
+                // The beginning of something: the broker waits for more.
+                let bytes = vec![0, 0, 0, 90];
+                wire.open.push_back(Open { asked, at: 0, bytes, touched: false });
+            }
+            world.clients[c].net.late = None;
+            let before = world.fired.of(Fault::Disorder);
+            world.haunt(id, Fault::Disorder, 10);
+            let waits = world.clients[c].net.late.is_some();
+            world.until(world.now + 20);
+            (waits, world.fired.of(Fault::Disorder) - before)
+        };
+        assert_eq!(hits(1), (true, 0));
+        assert_eq!(hits(2), (false, 1));
     }
 
     #[test]

@@ -65,7 +65,8 @@ pub(crate) enum Due {
 #[derive(Clone, Debug)]
 pub(crate) struct Ghost {
     pub(crate) node: i32,
-    pub(crate) fault: Fault,
+    /// What hits when they come; none for those that only come before others.
+    pub(crate) fault: Option<Fault>,
     pub(crate) bytes: Vec<u8>,
 }
 
