@@ -118,6 +118,8 @@ pub(crate) struct Client {
     pub(crate) gone: Vec<Link>,
     /// When connections to which brokers were lost, or could not be made, by its clock; and the link.
     pub(crate) lost: BTreeMap<(Option<i32>, i32), (u64, Link)>,
+    /// When it last heard metadata, by its clock.
+    pub(crate) heard: u64,
     /// Writes that are given up before they are made.
     pub(crate) cancels: u32,
     /// Writes that are made, and not reported before their connections end.
@@ -191,6 +193,7 @@ impl World {
             self.steps += 1;
             match order {
                 Order::Connect(link, node, broker) => {
+                    self.begin_again(c, broker);
                     self.check_pace(c, (broker, node));
                     self.tell(|| {
                         format!("client {c} connects to node {node} as {broker:?} by {link:?}")
@@ -222,6 +225,17 @@ impl World {
             self.clients[c].lost.retain(|_, (_, other)| *other != link);
         } else if let Some(broker) = broker {
             self.clients[c].lost.insert(broker, (now, link));
+        }
+    }
+
+    /// Who has heard no metadata for long may go back to the addresses that it began with, and forgets
+    /// all brokers, with their back-offs.
+    fn begin_again(&mut self, c: usize, broker: Option<i32>) {
+        let (now, client) = (self.time(c).as_micros(), &mut self.clients[c]);
+        let config = &client.setup.config;
+        let trigger = config.rebootstrap_trigger.as_micros();
+        if broker.is_none() && config.rebootstrap && now.saturating_sub(client.heard) >= trigger {
+            client.lost.retain(|(id, _), _| id.is_none());
         }
     }
 
@@ -734,6 +748,24 @@ mod tests {
     #[test]
     fn who_does_not_wait_is_found() {
         assert!(paced(100, 140, 50).is_ok() && paced(100, 139, 50).is_err());
+    }
+
+    #[test]
+    fn only_who_heard_nothing_for_long_forgets_whom_it_lost() {
+        let kept = |heard_ago: u64, broker| {
+            let mut world = healed(1);
+            let now = world.time(0).as_micros();
+            let link = world.wires.values().find_map(|wire| wire.link).expect("an open link");
+            let client = &mut world.clients[0];
+            client.setup.config.rebootstrap = true;
+            client.heard = now - heard_ago;
+            client.setup.config.rebootstrap_trigger = ottla::Duration::from_micros(2_000_000);
+            client.lost = BTreeMap::from([((Some(2), 2), (now, link))]);
+            world.begin_again(0, broker);
+            world.clients[0].lost.len()
+        };
+        assert_eq!((kept(2_000_000, None), kept(1_999_999, None)), (0, 1));
+        assert_eq!(kept(2_000_000, Some(1)), 1, "no address that it began with");
     }
 
     #[test]

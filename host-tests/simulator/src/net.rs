@@ -417,6 +417,7 @@ impl World {
             }
             // Brokers that it does not name are forgotten, and their back-offs with them.
             if asked.api == 3 {
+                self.clients[c].heard = self.time(c).as_micros();
                 let named = frames::brokers(&frame, asked.version).unwrap_or_default();
                 let is_named = |id: &Option<i32>| id.is_none_or(|id| named.contains(&id));
                 self.clients[c].lost.retain(|(id, _), _| is_named(id));

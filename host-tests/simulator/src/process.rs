@@ -50,6 +50,7 @@ impl World {
         client.gone.clear();
         client.epochs.clear();
         client.lost.clear();
+        client.heard = now.as_micros();
         client.short.clear();
     }
 

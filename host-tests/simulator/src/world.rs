@@ -204,6 +204,7 @@ impl World {
                 numb: None,
                 flushes: Vec::new(),
                 gone: Vec::new(),
+                heard: 0,
                 cancels: 0,
                 untold: 0,
                 lost: BTreeMap::new(),
