@@ -241,11 +241,9 @@ impl Machine {
     /// Records of a partition wait for its leader, or for the leader's address.
     pub(super) fn await_leader(&mut self, memory: &Memory<'_>, partition: PartitionId) {
         let leader = memory.partitions[partition].leader;
-        if let Some(leader) = leader
-            && self.missing_leader(memory).is_none()
-        {
+        if leader.is_some() && self.missing_leader(memory).is_none() {
+            // Out of turn: who has it next is found at the end of an answer.
             self.refresh.homeless = partition;
-            self.refresh.claimant = leader;
         }
         if !self.refresh.question.is_asked() {
             self.request_metadata();

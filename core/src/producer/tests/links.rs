@@ -562,6 +562,36 @@ fn regression_leaders_that_never_succeed_leave_a_turn_to_others_at_one_place() {
 }
 
 #[test]
+fn regression_a_claim_that_is_made_while_an_answer_is_read_skips_nobodys_turn() {
+    let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
+    let mut world = World::with(OneBroker::new(), settings, 3);
+    world.nodes = std::vec![3, 1, 2];
+    // The answer tells of the first one first, whose leader is between the others.
+    for (partition, leader) in [(0, 2), (1, 1), (2, 3)] {
+        world.lead(partition, leader, 0);
+    }
+    let topic = world.ready();
+    world.send(topic, 1, "x");
+    world.send(topic, 2, "z");
+    let mut last = None;
+    for step in 0..400 {
+        if step == 150 {
+            world.send(topic, 0, "y");
+        }
+        world.pass(100);
+        for sent in world.take_all() {
+            // Two of them never say that a record is written.
+            let code = |partition| if partition == 0 { (0, 0) } else { (19, -1) };
+            let results: Vec<_> = sent.batches.iter().map(|b| code(b.partition)).collect();
+            world.answer(&sent, &results);
+        }
+        last = last.or(world.outcomes().first().map(|outcome| (step, outcome.0)));
+    }
+    let (step, partition) = last.expect("a record that has its turn");
+    assert!(partition == 0 && step < 250, "partition {partition} after {step} steps");
+}
+
+#[test]
 fn a_broker_that_is_alone_keeps_its_link() {
     let mut world = World::with(OneLink::new(), config(), 3);
     let topic = world.warm();
