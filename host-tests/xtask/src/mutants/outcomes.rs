@@ -49,6 +49,7 @@ pub(super) fn test(
 ) -> Result<Vec<Fate>> {
     let names: Vec<String> = wanted.iter().map(|mutant| regex::escape(&mutant.name)).collect();
     let output = tree.target.join("mutants");
+    fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
     let mut command = super::command(context, tree, program);
     command.args(["--in-place", "--baseline", "run", "--timeout", TIMEOUT]);
     command.args(["--build-timeout", "300", "--cap-lints", "true", "--profile", PROFILE]);
