@@ -17,4 +17,6 @@ mod rows_partition;
 mod rows_retry;
 mod rows_split;
 mod sequences;
+#[cfg(feature = "proof")]
+mod view;
 mod world;
