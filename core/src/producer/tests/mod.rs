@@ -1,5 +1,6 @@
 //! Tests of the whole machine against a scripted cluster.
 
+mod answers;
 mod basics;
 mod bounds;
 mod changes;

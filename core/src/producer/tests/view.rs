@@ -49,7 +49,7 @@ fn quiet(settings: Config) -> World {
     world
 }
 
-/// A world with a batch on its way, and a change made to that batch's slot or another one's.
+/// What is shown of a world with a batch on its way, after a change to it.
 fn changed(settings: Config, change: impl Fn(&mut World)) -> Vec<String> {
     let mut world = quiet(settings);
     let topic = world.producer.topic("t").unwrap();
@@ -64,6 +64,14 @@ fn attempts(settings: Config, attempts: u8) -> Vec<String> {
         let batch = world.producer.machine.live_first;
         world.producer.owner.memory().batches[batch].attempts = attempts.into();
     })
+}
+
+/// Takes two slots, and gives them back in this order.
+fn free<S: Pooled>(pool: &mut Pool, table: &mut Table<'_, S>, order: [usize; 2]) {
+    let taken = [0, 1].map(|_| pool.take(table).unwrap());
+    for place in order {
+        pool.give(table, taken[place]);
+    }
 }
 
 /// Both waits are over; the links are closed at different times.
@@ -93,13 +101,12 @@ fn regression_the_view_tells_links_apart_that_are_closed_at_different_times() {
 
 #[test]
 fn which_number_a_batch_has_decides_nothing() {
-    let show = |free: [usize; 2]| {
+    let show = |order| {
         let mut world = quiet(config());
-        // The slots of two batches are given back in this order: the last one is taken first.
+        // Of two slots the one that is given back last is taken first.
         let producer = &mut world.producer;
         let (pool, mut memory) = (&mut producer.machine.batches, producer.owner.memory());
-        let taken = [0, 1].map(|_| pool.take(&mut memory.batches).unwrap());
-        free.map(|place| pool.give(&mut memory.batches, taken[place]));
+        free(pool, &mut memory.batches, order);
         let topic = world.producer.topic("t").unwrap();
         world.hold_output = true;
         world.send(topic, 0, "y");
@@ -116,12 +123,6 @@ fn which_number_a_batch_has_decides_nothing() {
     let (one, other) = (show([0, 1]), show([1, 0]));
     assert_ne!(one.0, other.0);
     assert_eq!(one.1, other.1);
-}
-
-/// Takes two slots, and gives them back in this order.
-fn free<S: Pooled>(pool: &mut Pool, table: &mut Table<'_, S>, order: [usize; 2]) {
-    let taken = [0, 1].map(|_| pool.take(table).unwrap());
-    order.map(|place| pool.give(table, taken[place]));
 }
 
 #[test]
