@@ -8,6 +8,7 @@ mod codes;
 mod connections;
 mod discard;
 mod discovery;
+mod epochs;
 mod links;
 mod outcomes;
 mod regressions;
