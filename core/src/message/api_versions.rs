@@ -256,3 +256,15 @@ pub mod broker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::broker::Request;
+
+    #[test]
+    fn who_names_no_broker_means_any() {
+        let mut body = std::vec::Vec::new();
+        super::request(&mut body, 3);
+        assert_eq!(Request::read(&body, 3).unwrap().node_id, -1);
+    }
+}

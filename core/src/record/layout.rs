@@ -86,3 +86,18 @@ impl Codec {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codecs_have_kafkas_numbers_and_names() {
+        let names: std::vec::Vec<_> =
+            (0..8).map(|number| Codec::of(number).map(Codec::name)).collect();
+        let known = ["none", "gzip", "snappy", "lz4", "zstd"].map(Some);
+        assert_eq!(names, [&known[..], &[None; 3]].concat());
+        // The other bits of the attributes say nothing of it.
+        assert_eq!(Codec::of(!CODEC_MASK | 2), Some(Codec::Snappy));
+    }
+}

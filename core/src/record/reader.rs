@@ -300,6 +300,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_fault_says_what_is_wrong() {
+        let told = |fault: BatchFault| std::string::ToString::to_string(&fault);
+        assert_eq!(told(BatchFault::Checksum), "the checksum does not match");
+        assert_eq!(told(BatchFault::Compressed(Codec::Lz4)), "the records are compressed (lz4)");
+    }
+
+    #[test]
     fn a_commit_marker_as_a_consumer_sees_it() {
         let marker = bytes(
             "00 00 00 00 00 00 00 66 00 00 00 42 00 00 00 05 02 a1 75 69 80 00 30 00 00 00 00 00 00

@@ -183,6 +183,7 @@ mod tests {
     #[test]
     fn what_is_no_record_is_not_taken() {
         let (mut block, _) = block(&[5, 5]);
+        assert_eq!(take(&mut block, layout::HEADER, 0, 1_000), None);
         block.truncate(70);
         assert_eq!(take(&mut block, layout::HEADER, 2, 1_000), None);
         assert_eq!(take(&mut block, 500, 2, 1_000), None);

@@ -6,7 +6,7 @@ use std::vec::Vec;
 use super::world::{World, config, written};
 use crate::config::Config;
 use crate::error::Refused;
-use crate::memory::Growable;
+use crate::memory::{Growable, Owner};
 use crate::message::ErrorCode;
 use crate::message::broker::RequestHeader;
 use crate::producer::Producer;
@@ -142,4 +142,39 @@ fn epochs_begin_again_only_where_a_topic_without_an_id_was_gone() {
     assert!(taken_up_again(3, 9), "gone, and no ids");
     assert!(!taken_up_again(5, 9), "there, without a leader");
     assert!(!taken_up_again(3, 13), "the id is the same");
+}
+
+#[test]
+fn a_request_that_cannot_be_filled_leaves_alone_what_is_being_written() {
+    let mut world = World::new(config(), 2);
+    let topic = world.warm();
+    world.send(topic, 1, "first");
+    let sent = world.take();
+    world.acknowledge(&sent, 0);
+    world.send(topic, 0, "a");
+    let sent = world.take();
+    // A writer still has the batch when it is to be given another epoch.
+    let held = {
+        let producer = &mut world.producer;
+        let block = producer.owner.memory().batches[producer.machine.live_first].block;
+        producer.owner().share(block)
+    };
+    world.hold_output = true;
+    world.send(topic, 1, "b");
+    let (link, before) = (world.first_link(), world.producer.counters().sent.total());
+    let mut lent = 0;
+    while let Some(piece) = world.producer.output(link) {
+        lent += piece.bytes.len();
+    }
+    assert!(lent > 0);
+    world.answer_with(&sent, &[(45, -1)], |_, _| {});
+    assert!(world.producer.output(link).is_none());
+    world.producer.consume_output(world.now, link, lent);
+    assert_eq!(world.producer.counters().sent.total() - before, lent as u64);
+    // And what could not be filled is sent when it can be.
+    drop(held);
+    world.hold_output = false;
+    world.pass(1);
+    let again = world.take_all();
+    assert!(again.iter().any(|sent| sent.batches.iter().any(|batch| batch.values == ["a"])));
 }

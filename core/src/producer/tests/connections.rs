@@ -234,3 +234,45 @@ fn regression_a_broker_is_called_when_its_pause_is_over_in_a_table_that_grows() 
     // Where the table does not grow, it is looked at once.
     assert!(world.producer.poll_timeout().is_some_and(|at| at > lost.after(pause)));
 }
+
+#[test]
+fn a_broker_for_which_something_is_ready_is_called_again_without_news_of_the_cluster() {
+    let pause = Duration::from_millis(50);
+    let settings = Config { reconnect_backoff: pause, reconnect_backoff_max: pause, ..config() };
+    let mut world = World::new(settings, 2);
+    world.nodes.push(2);
+    world.lead(1, 2, 0);
+    let topic = world.ready();
+    world.down.push(2);
+    // Whoever is asked about the cluster has no answer from now on.
+    world.metadata_error = ErrorCode::UNKNOWN_SERVER_ERROR;
+    world.send(topic, 1, "x");
+    world.run();
+    let before = world.attempts;
+    world.pass(50);
+    assert_eq!(world.attempts - before, 1);
+    world.down.clear();
+    world.pass(50);
+    assert_eq!(world.take().only().values, ["x"]);
+}
+
+#[test]
+fn a_link_that_takes_no_further_request_keeps_nobody_awake() {
+    let settings = Config { idempotence: false, batch_size: 1, max_in_flight: u8::MAX, ..config() };
+    let mut world = World::new(settings, 60);
+    let topic = world.warm();
+    for partition in (0..60).cycle().take(300) {
+        world.send(topic, partition, "x");
+        world.run();
+    }
+    assert_eq!(world.take_all().len(), 255);
+    let busy = world.first_link();
+    for link in world.links().into_iter().filter(|link| *link != busy) {
+        world.disconnect(link);
+    }
+    // Something is to be asked, and nobody is there to ask.
+    world.producer.topic("another").unwrap();
+    world.producer.handle_timeout(world.now);
+    let at = world.producer.poll_timeout();
+    assert!(at.is_none_or(|at| at > world.now), "{at:?} at {:?}", world.now);
+}

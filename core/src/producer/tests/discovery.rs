@@ -200,26 +200,26 @@ fn regression_where_few_partitions_fit_records_are_spread_over_them() {
 /// A full table of `Growable` grows although all partitions have their slots.
 #[test]
 fn regression_a_table_in_which_all_have_a_slot_does_not_grow() {
-    let settings = Config { batch_size: 1, partitioner: Partitioner::RoundRobin, ..config() };
-    let room = {
-        let mut world = World::new(settings, 1);
-        world.producer.owner.memory().partitions.capacity() as usize
-    };
-    let mut world = World::new(settings, room);
-    let topic = world.ready();
-    for index in 0..room {
-        world.send(topic, index as i32, "x");
+    for partitioner in [Partitioner::RoundRobin, Partitioner::Sticky] {
+        let settings = Config { batch_size: 1, partitioner, ..config() };
+        let room = |world: &mut World| world.producer.owner.memory().partitions.capacity();
+        let count = room(&mut World::new(settings, 1));
+        let mut world = World::new(settings, count as usize);
+        let topic = world.ready();
+        for index in 0..count {
+            world.send(topic, index.cast_signed(), "x");
+        }
+        for sent in world.take_all() {
+            world.acknowledge(&sent, 0);
+        }
+        let before = room(&mut world);
+        for _ in 0..4 {
+            let record = Record::new(b"v").timestamp(1);
+            assert!(world.producer.produce(world.now, topic, &record).is_ok());
+            world.run();
+        }
+        assert_eq!(room(&mut world), before, "{partitioner:?}");
     }
-    for sent in world.take_all() {
-        world.acknowledge(&sent, 0);
-    }
-    let before = world.producer.owner.memory().partitions.capacity() as usize;
-    for _ in 0..4 {
-        let record = Record::new(b"v").timestamp(1);
-        assert!(world.producer.produce(world.now, topic, &record).is_ok());
-        world.run();
-    }
-    assert_eq!(world.producer.owner.memory().partitions.capacity() as usize, before);
 }
 
 /// Metadata that are old are asked for twice while records flow: what is sent before the

@@ -1,5 +1,6 @@
 //! Tests of the whole machine against a scripted cluster.
 
+mod answers;
 mod basics;
 mod bounds;
 mod changes;
@@ -7,6 +8,7 @@ mod codes;
 mod connections;
 mod discard;
 mod discovery;
+mod epochs;
 mod links;
 mod outcomes;
 mod regressions;
@@ -17,4 +19,6 @@ mod rows_partition;
 mod rows_retry;
 mod rows_split;
 mod sequences;
+#[cfg(feature = "proof")]
+mod view;
 mod world;

@@ -300,36 +300,3 @@ fn regression_r14_a_link_that_is_throttled_for_days_is_closed_when_it_is_idle() 
     world.send(topic, 0, "b");
     assert_eq!(world.take().only().values, ["b"]);
 }
-
-/// Both waits are over; the links are closed at different times.
-#[test]
-#[cfg(feature = "proof")]
-fn regression_the_view_tells_links_apart_that_are_closed_at_different_times() {
-    use crate::producer::View;
-    let show = |throttled: i32| {
-        let mut world = World::new(config(), 1);
-        let topic = world.ready();
-        world.send(topic, 0, "a");
-        let sent = world.take();
-        world.answer_with(&sent, &[(0, 0)], |reply, _| reply.throttle_ms = throttled);
-        world.pass(3_000);
-        let (now, mut parts) = (world.now, std::vec![]);
-        world.producer.view(&mut |view| {
-            parts.push(match view {
-                View::Due(at) => std::format!("due in {:?}", at.since(now)),
-                other => std::format!("{other:?}"),
-            });
-        });
-        let mut closed = std::vec![];
-        while closed.len() < 2 {
-            world.now = world.producer.poll_timeout().unwrap().max(world.now);
-            world.producer.handle_timeout(world.now);
-            while let Some(LinkAction::Close(..)) = world.producer.poll_link() {
-                closed.push(world.now);
-            }
-        }
-        (parts, closed)
-    };
-    let (short, long) = (show(1_000), show(2_000));
-    assert_eq!(short.0 == long.0, short.1 == long.1, "{:?} and {:?}", short.1, long.1);
-}

@@ -3,7 +3,7 @@
 
 use std::vec::Vec;
 
-use super::world::{World, config};
+use super::world::{Leader, World, config};
 use crate::config::{Config, Partitioner};
 use crate::memory::Owner;
 use crate::producer::Topic;
@@ -279,6 +279,65 @@ fn partitions_that_are_gone_are_not_drawn_for_want_of_others() {
     assert_eq!(world.producer.partition_count(topic), 2);
     let drawn: Vec<i32> = (0..4).map(|_| keyless(&mut world, topic, b"x")).collect();
     assert!(drawn.iter().all(|partition| *partition < 2), "{drawn:?}");
+}
+
+crate::fixed! {
+    Two {
+        topics: 2, partitions: 2, batches: 8, requests: 8, links: 2, brokers: 3, host: 64,
+        names: 8, blocks: 8, block_size: 256,
+    }
+}
+
+#[test]
+fn a_partition_that_is_gone_is_not_drawn_though_it_alone_has_a_slot() {
+    let mut world = World::with(Two::new(), Config { batch_size: 1, ..config() }, 3);
+    world.topics.insert("u".into(), std::vec![Some(Leader { id: 1, epoch: 0 })]);
+    let (topic, other) = (world.ready(), world.producer.topic("u").unwrap());
+    world.run();
+    for (topic, partition) in [(topic, 2), (other, 0)] {
+        world.send(topic, partition, "x");
+        let sent = world.take();
+        world.acknowledge(&sent, 0);
+    }
+    // The topic was made again with two partitions, and the slot is the third one's.
+    world.topics.insert("t".into(), std::vec![None; 2]);
+    world.topic_ids.insert("t".into(), 2);
+    world.send(topic, 2, "y");
+    let sent = world.take();
+    world.answer(&sent, &[(100, -1)]);
+    world.pass(500);
+    assert_eq!(world.producer.partition_count(topic), 2);
+    let slots: Vec<_> = {
+        let memory = world.producer.owner.memory();
+        let find = |index| memory.find_partition(topic.id, index).is_some();
+        (0..3).map(find).collect()
+    };
+    assert_eq!(slots, [false, false, true]);
+    let drawn = keyless(&mut world, topic, b"x");
+    assert!(drawn < 2, "{drawn}");
+}
+
+#[test]
+fn where_few_partitions_fit_those_with_a_leader_take_the_records() {
+    let settings = Config { batch_size: 1, partitioner: Partitioner::RoundRobin, ..config() };
+    let mut world = World::with(Eight::new(), settings, 100);
+    for partition in [1, 2, 5] {
+        world.topics.get_mut("t").unwrap()[partition] = None;
+    }
+    let topic = world.ready();
+    let drawn: Vec<i32> = (0..10).map(|_| keyless(&mut world, topic, b"x")).collect();
+    assert_eq!(drawn, [0, 3, 4, 6, 7, 0, 3, 4, 6, 7]);
+}
+
+#[test]
+fn a_table_with_room_does_not_grow_for_partitions_that_have_no_slot() {
+    let mut world = World::new(Config { batch_size: 1, ..config() }, 10);
+    let topic = world.producer.declare_topic("t", 10).unwrap();
+    let room = |world: &mut World| world.producer.owner.memory().partitions.capacity();
+    let before = room(&mut world);
+    keyless(&mut world, topic, b"x");
+    world.run();
+    assert_eq!(room(&mut world), before);
 }
 
 crate::fixed! {

@@ -2,9 +2,9 @@
 //! workspace, builds the core's tests and runs them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::list::Mutant;
@@ -32,6 +32,8 @@ struct Outcomes {
 struct Outcome {
     scenario: Scenario,
     summary: String,
+    /// What its build and its tests said, below the place where cargo-mutants writes.
+    log_path: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -49,6 +51,7 @@ pub(super) fn test(
 ) -> Result<Vec<Fate>> {
     let names: Vec<String> = wanted.iter().map(|mutant| regex::escape(&mutant.name)).collect();
     let output = tree.target.join("mutants");
+    fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
     let mut command = super::command(context, tree, program);
     command.args(["--in-place", "--baseline", "run", "--timeout", TIMEOUT]);
     command.args(["--build-timeout", "300", "--cap-lints", "true", "--profile", PROFILE]);
@@ -59,27 +62,46 @@ pub(super) fn test(
     let told = super::said(&mut command, &[0, 2, 3]);
     tree.restore()?;
     println!("{}", told?.trim());
-    let path = output.join("mutants.out").join("outcomes.json");
+    let place = output.join("mutants.out");
+    let path = place.join("outcomes.json");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let told: Outcomes = serde_json::from_str(&text).context("outcomes of mutants")?;
     // Mutants that leave out a field it tests whatever --re says: those few are passed over.
-    wanted.iter().map(|mutant| fate(&told, &mutant.name)).collect()
+    let log = |path: &Path| {
+        let path = place.join(path);
+        fs::read_to_string(&path).with_context(|| path.display().to_string())
+    };
+    wanted.iter().map(|mutant| fate(&told, &mutant.name, log)).collect()
 }
 
-fn fate(told: &Outcomes, wanted: &str) -> Result<Fate> {
+/// What was told of one; `log` reads what its build said.
+fn fate(told: &Outcomes, wanted: &str, log: impl FnOnce(&Path) -> Result<String>) -> Result<Fate> {
     let is_it = |outcome: &&Outcome| match &outcome.scenario {
         Scenario::Mutant { name } => name == wanted,
         Scenario::Baseline => false,
     };
     let outcome = told.outcomes.iter().find(is_it);
-    match outcome.map(|outcome| outcome.summary.as_str()) {
-        Some("CaughtMutant") => Ok(Fate::Caught),
-        Some("MissedMutant") => Ok(Fate::Missed),
-        Some("Timeout") => Ok(Fate::TimedOut),
-        Some("Unviable") => Ok(Fate::Unviable),
-        Some(other) => bail!("{wanted}: {other}"),
-        None => bail!("{wanted}: was not tested"),
+    let outcome = outcome.with_context(|| format!("{wanted}: was not tested"))?;
+    match outcome.summary.as_str() {
+        "CaughtMutant" => Ok(Fate::Caught),
+        "MissedMutant" => Ok(Fate::Missed),
+        "Timeout" => Ok(Fate::TimedOut),
+        "Unviable" => {
+            ensure!(
+                complains(&log(&outcome.log_path)?),
+                "{wanted}: its build failed, and not for what is in it"
+            );
+            Ok(Fate::Unviable)
+        }
+        other => bail!("{wanted}: {other}"),
     }
+}
+
+/// Whether the compiler complained of a place in the source. Where the linker did, or the disk was
+/// full, there is none.
+fn complains(said: &str) -> bool {
+    let lines: Vec<&str> = said.lines().collect();
+    lines.windows(2).any(|two| two[0].starts_with("error") && two[1].trim().starts_with("--> "))
 }
 
 #[cfg(test)]
@@ -89,13 +111,22 @@ mod tests {
     #[test]
     fn what_cargo_mutants_says_is_understood() {
         let text = r#"{"outcomes": [
-            {"scenario": "Baseline", "summary": "Success"},
-            {"scenario": {"Mutant": {"name": "a", "line": 1}}, "summary": "MissedMutant"},
-            {"scenario": {"Mutant": {"name": "b", "line": 2}}, "summary": "Failure"}
+            {"scenario": "Baseline", "summary": "Success", "log_path": "log/baseline.log"},
+            {"scenario": {"Mutant": {"name": "a", "line": 1}}, "summary": "MissedMutant",
+             "log_path": "log/a.log"},
+            {"scenario": {"Mutant": {"name": "b", "line": 2}}, "summary": "Failure",
+             "log_path": "log/b.log"},
+            {"scenario": {"Mutant": {"name": "c", "line": 3}}, "summary": "Unviable",
+             "log_path": "log/c.log"}
         ]}"#;
         let told: Outcomes = serde_json::from_str(text).unwrap();
-        assert_eq!(fate(&told, "a").unwrap(), Fate::Missed);
-        assert!(fate(&told, "b").is_err());
-        assert_eq!(fate(&told, "c").unwrap_err().to_string(), "c: was not tested");
+        let fate = |name: &str, said: &str| fate(&told, name, |_| Ok(said.to_owned()));
+        assert_eq!(fate("a", "").unwrap(), Fate::Missed);
+        assert!(fate("b", "").is_err());
+        assert_eq!(fate("d", "").unwrap_err().to_string(), "d: was not tested");
+        let said = "warning: w\n --> a.rs:1:2\nerror[E0308]: mismatched types\n --> a.rs:3:4\n";
+        assert_eq!(fate("c", said).unwrap(), Fate::Unviable);
+        let said = "warning: w\n --> a.rs:1:2\nerror: linking with `cc` failed\n  |\n";
+        assert!(fate("c", said).is_err());
     }
 }
