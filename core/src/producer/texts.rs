@@ -127,12 +127,11 @@ impl Machine {
 
     /// The texts of the batch whose event was taken last.
     pub(super) fn complaint_range(&self, memory: &Memory<'_>) -> Option<(BatchId, u32)> {
-        let slot = &memory.batches[self.shown];
-        if self.shown.is_some() && slot.has(mark::TEXT) {
-            Some((self.shown, slot.limit))
-        } else {
-            None
+        // Only a batch with texts is kept for being looked at.
+        if self.shown.is_none() {
+            return None;
         }
+        Some((self.shown, memory.batches[self.shown].limit))
     }
 }
 
