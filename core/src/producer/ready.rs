@@ -20,18 +20,13 @@ impl Machine {
     pub(super) fn evaluate(&mut self, memory: &mut Memory<'_>, partition: PartitionId) {
         self.unready(memory, partition);
         let slot = &memory.partitions[partition];
-        let head = &memory.batches[slot.first];
-        if head.rest > 0 && head.has(mark::IN_FLIGHT | mark::ANSWERED | mark::FINAL) {
-            // The rest of it goes first, once the event of this part was taken.
-            self.timers.remove(memory, partition);
-            return;
-        }
-        if slot.in_flight == 0 && slot.course != Course::Steady {
+        let recovers = slot.in_flight == 0 && slot.course != Course::Steady;
+        if recovers && !Self::awaits_rest(memory, partition) {
             self.recover(memory, partition);
         }
         let slot = &memory.partitions[partition];
         let batch = slot.cursor;
-        if batch.is_none() || slot.course.waits() {
+        if batch.is_none() || slot.course.waits() || Self::awaits_rest(memory, partition) {
             self.timers.remove(memory, partition);
             return;
         }
@@ -49,6 +44,13 @@ impl Machine {
         if self.may_send(memory, partition, batch) && self.find_leader(memory, partition) {
             self.make_ready(memory, partition, !open);
         }
+    }
+
+    /// Whether the head is a part that is on its way or was told: its rest goes first, once the event
+    /// of this part was taken.
+    fn awaits_rest(memory: &Memory<'_>, partition: PartitionId) -> bool {
+        let head = &memory.batches[memory.partitions[partition].first];
+        head.rest > 0 && head.has(mark::IN_FLIGHT | mark::ANSWERED | mark::FINAL)
     }
 
     /// Whether the window allows another batch of the partition. R7, R9, R12.

@@ -416,9 +416,12 @@ impl Machine {
         while batch.is_some() {
             let slot = &mut memory.batches[batch];
             if slot.is_unresolved() && !slot.has(mark::ANSWERED) {
-                if slot.has(mark::MAYBE) && !self.config.resend_after_state_loss {
+                let unknown = slot.has(mark::MAYBE) && !self.config.resend_after_state_loss;
+                if unknown {
                     slot.fail(Cause::StateLost);
-                } else {
+                }
+                if !unknown || slot.rest > 0 {
+                    // Of a part that fails, the rest: it was never sent.
                     slot.state.enter(BatchState::Closed);
                     slot.identity = None;
                     slot.set(mark::RENUMBERED);

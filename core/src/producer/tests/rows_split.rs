@@ -387,6 +387,56 @@ fn while_the_event_of_a_part_waits_nothing_else_goes_and_no_time_counts() {
     assert_eq!(outcomes[1..], [(0, 2, 1, late), (0, 3, 1, late)]);
 }
 
+/// A part that may be in the log, of which the broker has forgotten everything: two parts of four,
+/// and a batch behind them. The answer is read, and nobody has taken an event.
+fn forgotten_part() -> (World, Sent) {
+    let (mut world, topic, sent) = on_its_way(lingering(), 8);
+    world.answer(&sent, &[TOO_LARGE]);
+    let part = world.take();
+    assert_eq!((part.only().epoch, part.only().count), (0, 4));
+    world.send(topic, 0, "behind");
+    world.producer.flush(world.now);
+    world.disconnect(part.link);
+    world.back_off();
+    let again = world.take();
+    assert_eq!(again.only().bytes, part.only().bytes);
+    world.answer_with(&again, &[(45, -1)], |_, _| {});
+    (world, again)
+}
+
+/// R4, R9: it was never sent, so it goes out under the next epoch, before what is behind it.
+#[test]
+fn regression_the_rest_of_a_part_that_was_forgotten_is_numbered_anew() {
+    let (mut world, _) = forgotten_part();
+    let told = world.outcomes();
+    assert_eq!(told.len(), 1);
+    assert!(matches!(told[0], (0, 1, 4, Outcome::Unknown(Cause::StateLost, _))), "{told:?}");
+    world.back_off();
+    let rest = world.take();
+    assert_eq!((rest.only().epoch, rest.only().sequence, rest.only().count), (1, 0, 4));
+    world.acknowledge(&rest, 9);
+    let behind = world.take();
+    assert_eq!((behind.only().epoch, behind.only().sequence), (1, 4));
+    world.acknowledge(&behind, 13);
+    let outcomes = world.outcomes();
+    assert_eq!(outcomes, [(0, 5, 4, written(9)), (0, 9, 1, written(13))]);
+}
+
+#[test]
+fn regression_nothing_overtakes_the_rest_of_a_part_that_was_forgotten() {
+    let (mut world, _) = forgotten_part();
+    // Nobody listens.
+    for _ in 0..20 {
+        world.now = world.now.after(Duration::from_millis(100));
+        world.producer.handle_timeout(world.now);
+        world.step_links();
+        world.step_output();
+    }
+    assert!(world.sent.is_empty(), "{:?}", world.sent.front().map(Sent::only));
+    world.back_off();
+    assert_eq!(world.take().only().count, 4, "the rest");
+}
+
 /// The broker has what came later, so neither a part that it refused nor its rest may follow.
 #[test]
 fn regression_r04_the_rest_of_a_part_that_would_break_the_order_is_not_sent() {
