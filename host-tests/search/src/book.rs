@@ -3,6 +3,7 @@
 //! be written (R9 to the letter), and nothing that may be written is ever sent under another.
 
 use arrayvec::ArrayVec;
+use ottla::message::ErrorCode;
 use ottla_simulator::frames::{Part, is_refusal};
 
 use crate::check::{Checker, Violation};
@@ -12,7 +13,6 @@ use crate::world::copy;
 /// Batches of a partition that may be without an answer at a time.
 const OPEN_MAX: u32 = 5;
 const ACKS_ALL: i16 = -1;
-const DENIED: i16 = 45;
 
 /// A batch under a sequence, and how its attempts ended.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -26,7 +26,7 @@ struct Sent {
     /// An attempt ended without a proof that it was refused.
     maybe: bool,
     written: bool,
-    /// Its last attempt was answered 45: asked for, it is not where it should be. R8.
+    /// Its last attempt was answered for good, by 45 for instance: nothing more will be known of it. R8.
     denied: bool,
 }
 
@@ -120,14 +120,14 @@ impl Book {
         }
         let known = lane.sent.iter().position(|s| (s.base, s.hash) == (base, part.hash));
         let beside = lane.sent.iter().any(|s| s.open > 0);
-        // What was refused as too large goes in parts, under sequences of its own.
-        let mut others = lane.sent.iter().filter(|s| s.is_open() || !s.overlaps(base, part.count));
-        let unresolved = others.any(|s| !s.written && s.records() & !decided != 0);
+        // Below the next sequence it was sent before, alone or as part of what was too large.
+        let is_new = base >= lane.next;
+        let unresolved = lane.sent.iter().any(|s| !s.written && s.records() & !decided != 0);
         match known {
             Some(at) => lane.sent[at].open += 1,
             None => lane.add(base, part, first, count)?,
         }
-        if !lane.proven && (beside || known.is_none() && unresolved) {
+        if !lane.proven && (beside || is_new && unresolved) {
             let what = format!("sequence {base} goes beside another, and nothing is proven");
             return Err(Checker::R7.broken(what));
         }
@@ -150,7 +150,7 @@ impl Book {
         let found = lane.sent.iter_mut().find(|s| (s.base, s.hash) == (base, part.hash));
         let Some(sent) = found else { return };
         sent.open = sent.open.saturating_sub(1);
-        sent.denied = code == Some(DENIED);
+        sent.denied = code.is_some_and(|code| !ErrorCode(code).is_retriable());
         sent.written |= written;
         sent.maybe |= !written && !code.is_some_and(|code| is_refusal(code, ACKS_ALL));
     }
@@ -186,7 +186,7 @@ impl Lane {
                     return Err(Checker::I12.broken(what));
                 }
                 if sent.maybe && !sent.written {
-                    // What was denied is unknown by R8, and told so in its turn.
+                    // What was denied is decided, and told in its turn. R8.
                     if sent.records() & !decided != 0 && !sent.denied {
                         let what = format!(
                             "{base} of epoch {epoch} may be written and has no outcome, and another began"

@@ -89,6 +89,7 @@ impl Brokers {
     pub fn new(setup: &Setup) -> Self {
         let mut config = Config::new(NODES);
         config.max_idle = None;
+        config.profile = setup.release;
         config.producer_expiration_ms = i64::MAX;
         let mut cluster = Cluster::new(config);
         let partitions = setup.partitions;

@@ -12,6 +12,7 @@ use std::{fs, iter, thread};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Parser;
+use ottla_broker::Profile;
 use ottla_search::fault::Fault;
 use ottla_search::identity;
 use ottla_search::script::script;
@@ -50,6 +51,9 @@ struct Cli {
     /// Requests that may be without an answer on a link of it
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=5))]
     in_flight: u8,
+    /// Which Kafka the brokers of it are like: 2.1, 2.4, 2.8, 3.9, 4.1 or newest
+    #[arg(long, default_value_t)]
+    release: Profile,
     /// Deadlines that may pass in it while something is on its way
     #[arg(long, default_value_t = 0)]
     early: u8,
@@ -190,12 +194,12 @@ fn compare(setups: &[Setup]) -> Result<()> {
 /// What is to be searched, with its titles.
 fn groups(cli: &Cli) -> Result<Vec<(String, Vec<Setup>)>> {
     if let Some(faults) = &cli.faults {
-        let Cli { partitions, batches, records, in_flight, early, first, .. } = *cli;
+        let Cli { partitions, batches, records, in_flight, release, early, first, .. } = *cli;
         if usize::from(partitions) * usize::from(batches) * usize::from(records) > RECORDS {
             bail!("a world has {RECORDS} records at most");
         }
         let setup = Setup::new(partitions, batches).with(faults);
-        let setup = Setup { records, in_flight, early, first, ..setup };
+        let setup = Setup { records, in_flight, release, early, first, ..setup };
         return Ok(vec![(setup.describe(), vec![setup])]);
     }
     let mut groups = Vec::new();

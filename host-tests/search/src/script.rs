@@ -50,7 +50,8 @@ fn given(setup: &Setup) -> String {
         ("request.timeout.ms", config.request_timeout),
         ("delivery.timeout.ms", config.delivery_timeout),
     ];
-    let mut text = format!("given\n  nodes 2\n  topic t on {replicas}\n");
+    let release = setup.release;
+    let mut text = format!("given\n  nodes 2\n  profile {release}\n  topic t on {replicas}\n");
     let _ = writeln!(text, "  producer batch.size {}", config.batch_size);
     let in_flight = config.max_in_flight;
     let _ = writeln!(text, "  producer max.in.flight.requests.per.connection {in_flight}");

@@ -1,6 +1,7 @@
 //! What a searched world is made of: how many batches, which faults, which times.
 
 use ottla::{Config, Duration};
+use ottla_broker::Profile;
 
 use crate::fault::{Budget, Fault};
 
@@ -44,6 +45,8 @@ pub struct Setup {
     pub records: u8,
     /// Requests that may be without an answer on a link.
     pub in_flight: u8,
+    /// Which Kafka the brokers are like.
+    pub release: Profile,
     /// Faults that may come.
     pub faults: Vec<Fault>,
     /// How often a deadline may pass while something is still on its way.
@@ -68,6 +71,7 @@ impl Setup {
             batches,
             records: 1,
             in_flight: 3,
+            release: Profile::Newest,
             faults: Vec::new(),
             early: 0,
             first: 0,
@@ -91,12 +95,12 @@ impl Setup {
     /// All of it, in words.
     #[must_use]
     pub fn describe(&self) -> String {
-        let Self { partitions, batches, records, in_flight, early, first, .. } = self;
+        let Self { partitions, batches, records, in_flight, release, early, first, .. } = self;
         let names: Vec<&str> = self.faults.iter().map(|fault| fault.name()).collect();
         let names = if names.is_empty() { "none".to_string() } else { names.join(", ") };
         format!(
             "partitions {partitions}, batches of each {batches}, records of each {records}, \
-             {in_flight} in flight, \
+             {in_flight} in flight, brokers like {release}, \
              faults {names}, early deadlines {early}, \
              first sequence {first}{}",
             if self.closes { ", closed at any time" } else { "" }

@@ -1,5 +1,7 @@
 //! The worlds that are searched, in groups.
 
+use ottla_broker::Profile;
+
 use crate::fault::Fault;
 use crate::setup::Setup;
 
@@ -47,10 +49,27 @@ pub const SPACES: &[Space] = &[
         name: "parts",
         about: "1 partition, 2 batches of 2 records, which may be too large, and any fault",
         always: true,
+        setups: || each(Setup { records: 2, ..Setup::new(1, 2) }, &too_large(&singles())),
+    },
+    Space {
+        name: "parts-pairs",
+        about: "1 partition, 3 batches of 2 records, which may be too large, and any two faults",
+        always: false,
+        setups: || each(Setup { records: 2, ..Setup::new(1, 3) }, &too_large(&pairs())),
+    },
+    Space {
+        name: "old",
+        about: "Kafka 2.1: 1 partition, 3 batches, any two faults",
+        always: true,
+        setups: || each(Setup { release: Profile::V2_1, ..Setup::new(1, 3) }, &pairs()),
+    },
+    Space {
+        name: "old-parts",
+        about: "Kafka 2.1: 1 partition, 3 batches of 2 records, which may be too large, and any two faults",
+        always: false,
         setups: || {
-            let with = |fault: &Fault| vec![Fault::ErrorBefore, *fault];
-            let faults: Vec<Vec<Fault>> = Fault::ALL.iter().map(with).collect();
-            each(Setup { records: 2, ..Setup::new(1, 2) }, &faults)
+            let setup = Setup { records: 2, release: Profile::V2_1, ..Setup::new(1, 3) };
+            each(setup, &too_large(&pairs()))
         },
     },
     Space {
@@ -105,6 +124,11 @@ pub const SPACES: &[Space] = &[
 
 fn each(setup: Setup, faults: &[Vec<Fault>]) -> Vec<Setup> {
     faults.iter().map(|faults| setup.clone().with(faults)).collect()
+}
+
+/// With a refusal before them, which may say that a batch is too large.
+fn too_large(faults: &[Vec<Fault>]) -> Vec<Vec<Fault>> {
+    faults.iter().map(|faults| [vec![Fault::ErrorBefore], faults.clone()].concat()).collect()
 }
 
 fn singles() -> Vec<Vec<Fault>> {
