@@ -1,6 +1,6 @@
 //! An application with its producer: what it does when it is awake.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ottla::error::Full;
 use ottla::identity::Sequence;
@@ -132,6 +132,10 @@ pub(crate) struct Client {
     pub(crate) turned_away: u64,
     /// Batches that were refused for their records.
     pub(crate) denied: u64,
+    /// Partitions that it heard, when all was well, to be led by another node than it sent to.
+    pub(crate) moved: BTreeSet<(Vec<u8>, i32)>,
+    /// Bytes of requests that it had begun before it heard so.
+    pub(crate) misled: u64,
 }
 
 impl Client {
