@@ -1,9 +1,10 @@
 //! An application with its producer: what it does when it is awake.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ottla::error::Full;
 use ottla::identity::Sequence;
+use ottla::message::ErrorCode;
 use ottla::producer::Flush;
 use ottla::{Event, Instant, Link, LinkAction, Reason, Refused, Topic};
 
@@ -131,6 +132,18 @@ pub(crate) struct Client {
     pub(crate) turned_away: u64,
     /// Batches that were refused for their records.
     pub(crate) denied: u64,
+    /// Partitions that it heard, when all was well, to be led by another node than it sent to.
+    pub(crate) moved: BTreeSet<(Vec<u8>, i32)>,
+    /// Bytes of requests that it had begun before it heard so.
+    pub(crate) misled: u64,
+}
+
+impl Client {
+    /// It goes back to the addresses that it began with, and forgets all other brokers, with their
+    /// back-offs.
+    fn forget_named(&mut self) {
+        self.lost.retain(|(id, _), _| id.is_none());
+    }
 }
 
 impl World {
@@ -218,13 +231,19 @@ impl World {
         let wires = self.clients[c].wires.iter().filter_map(|id| self.wires.get(id));
         let broker = wires.filter(|wire| wire.link == Some(link)).map(|wire| wire.broker).next();
         let now = self.time(c).as_micros();
-        if reason == Reason::Rebootstrap {
-            self.clients[c].lost.clear();
-        } else if own {
+        let client = &mut self.clients[c];
+        if own {
             // It may have wished so before it heard that the connection was lost.
-            self.clients[c].lost.retain(|_, (_, other)| *other != link);
-        } else if let Some(broker) = broker {
-            self.clients[c].lost.insert(broker, (now, link));
+            client.lost.retain(|_, (_, other)| *other != link);
+        } else if let Some(broker) = broker.filter(|_| reason != Reason::Rebootstrap) {
+            client.lost.insert(broker, (now, link));
+        }
+        // A broker that refuses to negotiate may tell it to go back to the addresses that it began
+        // with. No other order tells of that where no other link is open, or it came before this one.
+        let astray =
+            Reason::Fault(ottla::error::Fault::Negotiation(ErrorCode::REBOOTSTRAP_REQUIRED));
+        if reason == Reason::Rebootstrap || reason == astray && client.setup.config.rebootstrap {
+            client.forget_named();
         }
     }
 
@@ -235,7 +254,7 @@ impl World {
         let config = &client.setup.config;
         let trigger = config.rebootstrap_trigger.as_micros();
         if broker.is_none() && config.rebootstrap && now.saturating_sub(client.heard) >= trigger {
-            client.lost.retain(|(id, _), _| id.is_none());
+            client.forget_named();
         }
     }
 
@@ -780,6 +799,29 @@ mod tests {
         assert_eq!(world.clients[c].lost.len(), 1, "not by its own wish");
         world.note_loss(c, link, Reason::Replaced);
         assert_eq!(world.clients[c].lost.len(), 0);
+    }
+
+    #[test]
+    fn who_is_told_to_begin_again_forgets_whom_it_lost() {
+        let kept = |rebootstrap, code| {
+            let mut world = healed(1);
+            let links = world.wires.values().filter_map(|w| Some((w.client, w.link?, w.broker)));
+            let (c, link, broker) = links
+                .filter(|(.., (id, _))| id.is_some())
+                .min_by_key(|(c, ..)| *c)
+                .expect("an open link to a broker that metadata told of");
+            let client = &mut world.clients[c];
+            client.setup.config.rebootstrap = rebootstrap;
+            client.lost = BTreeMap::from([((None, 2), (0, link)), ((Some(2), 2), (0, link))]);
+            let fault = ottla::error::Fault::Negotiation(ErrorCode(code));
+            world.note_loss(c, link, Reason::Fault(fault));
+            let lost = &world.clients[c].lost;
+            assert!(lost.contains_key(&(None, 2)), "its first addresses keep their back-offs");
+            lost.contains_key(&(Some(2), 2)) && lost.contains_key(&broker)
+        };
+        assert!(!kept(true, 129));
+        assert!(kept(false, 129), "it never goes back");
+        assert!(kept(true, 35), "another code tells no such thing");
     }
 
     #[test]

@@ -82,6 +82,7 @@ impl World {
         // Who waits for something finds out by himself; who does not would only later.
         let dead = wire.up.dead.or(wire.down.dead).is_some();
         let idle = wire.open.is_empty() || !wire.connected;
+        wire.heal();
         wire.up.hasten(self.now + wire.delay);
         wire.down.hasten(self.now + wire.delay);
         let next = (wire.up.next(), wire.down.next());
@@ -159,8 +160,7 @@ impl World {
             let mut open = self.ledger.open_of(&ids);
             open.retain(|id| !self.is_excused(c, *id));
             let (client, way) = (&self.clients[c], self.way(c));
-            let away = client.turned_away * bound::turned_away(&client.setup.config, &way);
-            let longer = least + away + client.denied * bound::refused(&way);
+            let longer = least + Self::refusals(client, &way);
             if longer > span && !open.is_empty() {
                 due.insert((longer, c, ids, least));
                 continue;
@@ -177,6 +177,14 @@ impl World {
         let closing = self.clients.iter().filter_map(|client| client.closing).max();
         self.until(closing.unwrap_or(0) + 3 * SECOND);
         self.try_all();
+    }
+
+    /// What everything takes longer as a client's requests were refused since all is well: for records,
+    /// or by brokers that it could not know not to lead any more.
+    fn refusals(client: &Client, way: &Way) -> u64 {
+        client.turned_away * bound::turned_away(&client.setup.config, way)
+            + client.denied * bound::refused(way)
+            + bound::misled(way, client.misled)
     }
 
     /// What is enough for what a client has to be written, and of its records without an outcome those
@@ -197,9 +205,7 @@ impl World {
     /// I8: what had time enough when everything healed is written.
     fn judge_hopes(&mut self, c: usize, enough: u64, hopes: &[Hope]) {
         // Others that were refused for their records came first, and took longer.
-        let (client, way) = (&self.clients[c], self.way(c));
-        let away = client.turned_away * bound::turned_away(&client.setup.config, &way);
-        let enough = enough + away + client.denied * bound::refused(&way);
+        let enough = enough + Self::refusals(&self.clients[c], &self.way(c));
         for hope in hopes.iter().filter(|hope| hope.left >= enough) {
             let Entry { producer, topic, partition, .. } = self.ledger.entries[hope.id as usize];
             if self.is_excused(c, hope.id) {

@@ -405,7 +405,7 @@ impl World {
         for frame in frames {
             let Some(wire) = self.wires.get_mut(&id) else { return };
             let Some(open) = wire.open.pop_front() else { return };
-            let (asked, at) = (open.asked, open.at);
+            let (asked, at) = (&open.asked, open.at);
             let name = self.wires.get(&id).and_then(|wire| wire.name);
             let given = name.and_then(|name| self.traps.given((name, asked.correlation)));
             if let Some((api, when, code)) = given {
@@ -438,7 +438,8 @@ impl World {
             if given.is_none() {
                 told.iter().filter(|told| told.2 != 0).for_each(|told| self.coverage.told(told.2));
             }
-            self.judge_answer((c, producer), (&asked, at), &told, true);
+            self.note_moves(id, c, &open, &told);
+            self.judge_answer((c, producer), (asked, at), &told, true);
         }
         if let Some(wire) = self.wires.get_mut(&id)
             && !wire.read.rest().is_empty()
@@ -521,6 +522,22 @@ impl World {
         }
     }
 
+    /// When all is well, notes which partitions a client hears to be led by others than it sends to.
+    fn note_moves(&mut self, id: u64, c: usize, open: &Open, told: &[frames::Told]) {
+        if self.healed.is_none() {
+            return;
+        }
+        for (topic, partition, code) in told {
+            // What it sends there after that, it sends although it knows better.
+            if ErrorCode(*code) == ErrorCode::NOT_LEADER_OR_FOLLOWER
+                && self.clients[c].moved.insert((topic.clone(), *partition))
+                && let Some(wire) = self.wires.get_mut(&id)
+            {
+                self.clients[c].misled += wire.misled(open);
+            }
+        }
+    }
+
     /// Whether the application of a process does not listen.
     fn is_deaf(&self, producer: u32) -> bool {
         let mut clients = self.clients.iter();
@@ -599,6 +616,24 @@ mod tests {
         };
         assert_eq!(hits(1), (true, 0));
         assert_eq!(hits(2), (false, 1));
+    }
+
+    #[test]
+    fn only_the_first_word_of_a_new_leader_explains_what_was_begun() {
+        let mut world = crate::end::tests::healed(1);
+        let (id, c) =
+            world.wires.iter().map(|(id, wire)| (*id, wire.client)).next().expect("a wire");
+        let asked = Asked { api: 0, version: 9, correlation: 0, acks: -1, parts: Vec::new() };
+        let open = Open { asked, at: 0, bytes: vec![0; 10], touched: false };
+        let mut misled = |lent: usize, partition, code| {
+            world.wires.get_mut(&id).expect("it is there").lend(&vec![0; lent], Begun::default());
+            world.note_moves(id, c, &open, &[(Vec::new(), partition, code)]);
+            world.clients[c].misled
+        };
+        assert_eq!(misled(1_000, 0, 19), 0, "this code tells of no other leader");
+        assert_eq!(misled(1_000, 0, 6), 1_000);
+        assert_eq!(misled(3_000, 0, 6), 1_000, "it knew");
+        assert_eq!(misled(3_000, 1, 6), 3_000);
     }
 
     #[test]

@@ -132,6 +132,9 @@ pub(crate) struct Wire {
     marks: VecDeque<(u64, Begun)>,
     /// What is written now is reported to nobody.
     pub(crate) untold: bool,
+    /// Up to which byte the bounds count already: what was being written when everything healed, and
+    /// what had been begun when it was heard that it goes to a broker that does not lead.
+    accounted: u64,
 }
 
 impl Wire {
@@ -161,7 +164,28 @@ impl Wire {
             offset: 0,
             marks: VecDeque::new(),
             untold: false,
+            accounted: 0,
         }
+    }
+
+    /// Everything heals: what is being written now is known to come first.
+    pub(crate) fn heal(&mut self) {
+        self.accounted = self.offset + self.sent.missing();
+    }
+
+    /// All is well, and the answer to a Produce request says for the first time that its node does not
+    /// lead a partition. Returns the bytes of that request, and of those that were begun, or lent to a
+    /// write that was dropped, before its answer came: they go to their end (R3, R13), nothing more of
+    /// the partition is sent until they are answered (R12), and then what they hold of it goes to who
+    /// leads. No byte counts twice.
+    pub(crate) fn misled(&mut self, answered: &Open) -> u64 {
+        let behind: usize = self.open.iter().map(|open| open.bytes.len()).sum();
+        let written = answered.bytes.len() + behind + self.sent.rest().len();
+        let begun = self.offset.saturating_sub(written as u64);
+        let end = self.offset + self.sent.missing().max(self.ahead.len() as u64);
+        let bytes = end.saturating_sub(begun.max(self.accounted));
+        self.accounted = self.accounted.max(end);
+        bytes
     }
 
     /// These bytes, which follow those that were written, were lent.
@@ -216,22 +240,46 @@ mod tests {
         assert_eq!((out.len(), pipe.held, pipe.next()), (100, 50, Some(51_300)));
     }
 
-    #[test]
-    fn a_frame_was_begun_when_its_first_byte_was_lent() {
+    /// A link of a producer.
+    fn link() -> Link {
         use ottla::memory::{Growable, Owner};
         let mut owner = Growable::new(1 << 16);
         let mut producer = ottla::Producer::new(Growable::new(1 << 16), ottla::Config::new(), 1);
         assert!(producer.bootstrap("node1", 9_092));
         _ = owner.memory();
         let topic = producer.declare_topic("t", 1).expect("there is room");
-        let link = loop {
+        loop {
             producer.produce(ottla::Instant::ZERO, topic, &ottla::Record::new(b"x")).ok();
             match producer.poll_link() {
-                Some(ottla::LinkAction::Connect(link, _)) => break link,
+                Some(ottla::LinkAction::Connect(link, _)) => return link,
                 _ => producer.handle_timeout(ottla::Instant::ZERO),
             }
-        };
-        let mut wire = Wire::new(0, 0, link, (None, 1), 5);
+        }
+    }
+
+    #[test]
+    fn what_was_begun_before_it_is_known_to_go_to_a_former_leader_counts_once() {
+        let mut wire = Wire::new(0, 0, link(), (None, 1), 5);
+        let stream = [0, 0, 0, 6, 1, 1, 1, 1, 1, 1].repeat(4);
+        let asked = Asked { api: 0, version: 9, correlation: 0, acks: -1, parts: Vec::new() };
+        let answered = Open { asked, at: 0, bytes: stream[..10].to_vec(), touched: false };
+        // Three are lent to a write that is dropped, and half of the first one is written.
+        wire.lend(&stream[..30], Begun::default());
+        wire.write(&stream[..5]);
+        wire.heal();
+        wire.write(&stream[5..14]);
+        assert_eq!(wire.misled(&answered), 20, "all but what was being written when all healed");
+        wire.write(&stream[14..20]);
+        assert_eq!(wire.misled(&answered), 0, "the second one, which was begun before");
+        wire.write(&stream[20..30]);
+        wire.lend(&stream[30..], Begun::default());
+        wire.write(&stream[30..35]);
+        assert_eq!(wire.misled(&answered), 10, "the fourth one holds another partition");
+    }
+
+    #[test]
+    fn a_frame_was_begun_when_its_first_byte_was_lent() {
+        let mut wire = Wire::new(0, 0, link(), (None, 1), 5);
         let begun = |told| Begun { told, fatal: false };
         let two = [0, 0, 0, 2, 8, 9, 0, 0, 0, 1, 7];
         wire.lend(&two[..3], begun(1));

@@ -212,6 +212,8 @@ impl World {
                 timeouts: 0,
                 turned_away: 0,
                 denied: 0,
+                moved: BTreeSet::new(),
+                misled: 0,
             });
             world.begin(world.clients.len() - 1);
         }

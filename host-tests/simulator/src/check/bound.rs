@@ -66,6 +66,12 @@ pub(crate) fn turned_away(config: &Config, way: &Way) -> u64 {
     back_offs * 6 / 5 + 5 * way.round_trip()
 }
 
+/// What requests take longer that were begun when everything was well, before their client could know
+/// that it sends to a broker that does not lead any more: they are written in vain, and once more.
+pub(crate) const fn misled(way: &Way, bytes: u64) -> u64 {
+    bytes.div_ceil(way.window) * way.delay
+}
+
 /// What a batch takes longer that is refused for its own records: the window is one then (R7), until a
 /// success after it.
 pub(crate) const fn refused(way: &Way) -> u64 {
@@ -137,6 +143,11 @@ mod tests {
         assert_eq!(refused(&WAY), 7_000);
         // 1 s and 1 s and their jitter, and five times 3.5 ms.
         assert_eq!(turned_away(&Config::new(), &WAY), 2_400_000 + 17_500);
+    }
+
+    #[test]
+    fn what_went_to_a_former_leader_goes_once_more() {
+        assert_eq!((misled(&WAY, 0), misled(&WAY, 25_000)), (0, 3 * 1_000));
     }
 
     #[test]
