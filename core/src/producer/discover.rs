@@ -299,6 +299,10 @@ impl Machine {
         }
         let (broker, at) = self.replaceable(memory);
         if broker.is_some() {
+            if memory.links[memory.brokers[broker].link].useful {
+                // It had its turn, and used it: the answers that gave it its place were not in vain.
+                self.refresh.failures = 0;
+            }
             self.forget_broker(memory, broker);
         } else {
             self.yield_longest(memory);

@@ -19,6 +19,7 @@ mod rows_partition;
 mod rows_retry;
 mod rows_split;
 mod sequences;
+mod turns;
 #[cfg(feature = "proof")]
 mod view;
 mod world;

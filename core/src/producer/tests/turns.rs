@@ -1,0 +1,242 @@
+//! More brokers than links, or than places in the table: they take turns.
+
+use std::vec::Vec;
+
+use super::world::{Sent, World, config};
+use crate::config::Config;
+use crate::time::Duration;
+
+crate::fixed! {
+    /// One socket for all brokers.
+    OneLink {
+        topics: 1, partitions: 3, batches: 12, requests: 6, links: 1, brokers: 4, host: 16,
+        names: 8, blocks: 12, block_size: 256,
+    }
+}
+
+#[test]
+fn brokers_take_turns_on_one_link() {
+    let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
+    let mut world = World::with(OneLink::new(), settings, 3);
+    world.nodes = std::vec![1, 2, 3];
+    for partition in 0..3 {
+        world.lead(partition, 1 + partition as i32, 0);
+    }
+    let topic = world.ready();
+    let mut answered = [0; 3];
+    let attempts = world.attempts;
+    for _ in 0..600 {
+        for partition in 0..3 {
+            // Refused while the memory is full of records for the others: they wait longest.
+            let _ = world.try_send(topic, partition, "x");
+        }
+        world.pass(100);
+        for sent in world.take_all() {
+            for batch in &sent.batches {
+                answered[batch.partition as usize] += batch.count;
+            }
+            world.acknowledge(&sent, 0);
+        }
+        world.outcomes();
+    }
+    let attempts = world.attempts - attempts;
+    assert!((30..=70).contains(&attempts), "{attempts} connections in a minute");
+    let (least, most) = (answered.iter().min().unwrap(), answered.iter().max().unwrap());
+    assert!(*least > 100 && least * 2 > *most, "{answered:?}");
+}
+
+crate::fixed! {
+    /// A place for one broker beside the address to begin with.
+    OneBroker {
+        topics: 1, partitions: 3, batches: 12, requests: 6, links: 1, brokers: 2, host: 16,
+        names: 8, blocks: 12, block_size: 256,
+    }
+}
+
+/// The next Produce request, which is on its way in time.
+fn take_within(world: &mut World<OneBroker>, millis: u64) -> Sent {
+    for _ in 0..millis / 100 {
+        world.run();
+        if !world.sent.is_empty() {
+            break;
+        }
+        world.pass(100);
+    }
+    world.take()
+}
+
+#[test]
+fn leaders_take_turns_where_only_one_can_be_known() {
+    let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
+    let mut world = World::with(OneBroker::new(), settings, 3);
+    world.nodes = std::vec![1, 2, 3];
+    for partition in 0..3 {
+        world.lead(partition, 1 + partition as i32, 0);
+    }
+    let topic = world.ready();
+    // One at a time: whoever has its place idles.
+    for partition in [0, 1, 2, 1, 0] {
+        world.send(topic, partition, "x");
+        let sent = take_within(&mut world, 3_000);
+        assert_eq!(sent.only().partition, partition);
+        world.acknowledge(&sent, 0);
+        assert_eq!(world.outcomes().len(), 1);
+    }
+    // All of them busy.
+    let mut answered = [0; 3];
+    let asked = world.metadata_requests.len();
+    for _ in 0..900 {
+        for partition in 0..3 {
+            let _ = world.try_send(topic, partition, "x");
+        }
+        world.pass(100);
+        for sent in world.take_all() {
+            for batch in &sent.batches {
+                answered[batch.partition as usize] += batch.count;
+            }
+            world.acknowledge(&sent, 0);
+        }
+        world.outcomes();
+    }
+    let asked = world.metadata_requests.len() - asked;
+    assert!((45..=100).contains(&asked), "{asked} times metadata in 90 s");
+    let (least, most) = (answered.iter().min().unwrap(), answered.iter().max().unwrap());
+    assert!(*least > 100 && least * 2 > *most, "{answered:?}");
+}
+
+#[test]
+fn a_leader_that_cannot_be_reached_makes_way_for_another() {
+    let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
+    let mut world = World::with(OneBroker::new(), settings, 2);
+    world.nodes = std::vec![3, 1, 2];
+    world.lead(0, 1, 0);
+    world.lead(1, 2, 0);
+    world.down = std::vec![1];
+    let topic = world.ready();
+    world.send(topic, 0, "x");
+    world.pass(2_000);
+    world.send(topic, 1, "y");
+    let sent = take_within(&mut world, 3_000);
+    assert_eq!((sent.only().partition, sent.node), (1, Some(2)));
+    world.acknowledge(&sent, 0);
+    world.down.clear();
+    let sent = take_within(&mut world, 3_000);
+    assert_eq!((sent.only().partition, sent.node), (0, Some(1)));
+    world.acknowledge(&sent, 0);
+    assert_eq!(world.outcomes().len(), 2);
+}
+
+#[test]
+fn regression_leaders_that_never_succeed_leave_a_turn_to_others_at_one_place() {
+    let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
+    let mut world = World::with(OneBroker::new(), settings, 3);
+    world.nodes = std::vec![3, 1, 2];
+    for partition in 0..3 {
+        world.lead(partition, 1 + partition as i32, 0);
+    }
+    world.down = std::vec![1, 2];
+    let topic = world.ready();
+    // Their records are older: by age they would have the place in turn until they expire.
+    for (partition, record) in [(0, "x"), (1, "y"), (2, "z")] {
+        world.send(topic, partition, record);
+        world.pass(1_000);
+    }
+    let sent = take_within(&mut world, 20_000);
+    assert_eq!((sent.only().partition, sent.node), (2, Some(3)));
+    world.acknowledge(&sent, 0);
+    assert_eq!(world.outcomes().len(), 1);
+}
+
+#[test]
+fn regression_a_claim_that_is_made_while_an_answer_is_read_skips_nobodys_turn() {
+    let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
+    let mut world = World::with(OneBroker::new(), settings, 3);
+    world.nodes = std::vec![3, 1, 2];
+    // The answer tells of the first one first, whose leader is between the others.
+    for (partition, leader) in [(0, 2), (1, 1), (2, 3)] {
+        world.lead(partition, leader, 0);
+    }
+    let topic = world.ready();
+    world.send(topic, 1, "x");
+    world.send(topic, 2, "z");
+    let mut last = None;
+    for step in 0..400 {
+        if step == 150 {
+            world.send(topic, 0, "y");
+        }
+        world.pass(100);
+        for sent in world.take_all() {
+            // Two of them never say that a record is written.
+            let code = |partition| if partition == 0 { (0, 0) } else { (19, -1) };
+            let results: Vec<_> = sent.batches.iter().map(|b| code(b.partition)).collect();
+            world.answer(&sent, &results);
+        }
+        last = last.or(world.outcomes().first().map(|outcome| (step, outcome.0)));
+    }
+    let (step, partition) = last.expect("a record that has its turn");
+    assert!(partition == 0 && step < 250, "partition {partition} after {step} steps");
+}
+
+#[test]
+fn regression_turns_that_are_used_make_no_pause_longer() {
+    let settings = Config {
+        delivery_timeout: Duration::from_secs(100),
+        retry_backoff: Duration::from_millis(900),
+        retry_backoff_max: Duration::from_secs(20),
+        ..config()
+    };
+    let mut world = World::with(OneBroker::new(), settings, 3);
+    world.nodes = std::vec![1, 2, 3];
+    for partition in 0..3 {
+        world.lead(partition, 1 + partition as i32, 0);
+    }
+    let topic = world.ready();
+    let asked = world.metadata_requests.len();
+    for _ in 0..600 {
+        for partition in 0..3 {
+            let _ = world.try_send(topic, partition, "x");
+        }
+        world.pass(100);
+        for sent in world.take_all() {
+            world.acknowledge(&sent, 0);
+        }
+        world.outcomes();
+    }
+    let turns = world.metadata_requests.len() - asked;
+    assert!((45..=60).contains(&turns), "{turns} turns in 60 s");
+}
+
+#[test]
+fn a_broker_that_is_alone_keeps_its_link() {
+    let mut world = World::with(OneLink::new(), config(), 3);
+    let topic = world.warm();
+    let attempts = world.attempts;
+    for _ in 0..50 {
+        world.send(topic, 0, "x");
+        world.pass(100);
+        for sent in world.take_all() {
+            world.acknowledge(&sent, 0);
+        }
+        world.outcomes();
+    }
+    assert_eq!(world.attempts, attempts);
+}
+
+/// Where the epoch of its leader looks old for ever, and its leader is among those that take turns.
+#[test]
+fn regression_a_leader_told_with_an_old_epoch_has_its_turn_and_leaves_theirs_to_others() {
+    let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
+    let mut world = World::with(OneBroker::new(), settings, 2);
+    world.nodes = std::vec![1, 2];
+    world.lead(0, 1, 5);
+    world.lead(1, 2, 0);
+    let topic = world.ready();
+    world.lead(0, 1, 0);
+    for partition in [1, 0, 1, 0, 1] {
+        world.send(topic, partition, "x");
+        let sent = take_within(&mut world, 3_000);
+        assert_eq!(sent.only().partition, partition);
+        world.acknowledge(&sent, 0);
+    }
+    assert_eq!(world.outcomes().len(), 5);
+}
