@@ -88,14 +88,15 @@ impl Figures {
         let mut arguments = self.proof.command().to_vec();
         arguments.extend(self.arguments.iter().map(String::as_str));
         let line = format!("cargo xtask {}", arguments.join(" "));
+        // What it keeps in the tree is not what it was run on.
+        let commit = commit(context);
         let before = cpu_seconds()?;
         let said = hear(context.cargo(["xtask"]).args(&arguments))?;
         let seconds = cpu_seconds()? - before;
         let chosen = self.proof.choose(&said);
         ensure!(!chosen.is_empty(), "`{line}` said nothing that is kept");
         let text = format!(
-            "```\n$ {line}      # commit {}, {seconds} s of CPU time, builds included\n{}\n```\n",
-            commit(context),
+            "```\n$ {line}      # commit {commit}, {seconds} s of CPU time, builds included\n{}\n```\n",
             chosen.join("\n")
         );
         let path = context.root.join(PAGE);
