@@ -493,9 +493,9 @@ impl World {
             code.inspect(|code| self.ledger.answered(part.first, count, *code, before));
             // The connection ended, within what the answer says of it, too; or the answer leaves it out,
             // which is told in the same words; or is about a topic that was made again meanwhile, and so
-            // about no batch (R11).
+            // about no batch (R11). If that happens while a request is written, its id is of neither.
             let topic = self.topic_of(part);
-            let remade = self.archive.iter().any(|log| Some(log.topic) == topic);
+            let remade = topic.is_none() || self.archive.iter().any(|log| Some(log.topic) == topic);
             if code.is_none() || !whole || remade {
                 self.ledger.cut(part.first, count);
             }
