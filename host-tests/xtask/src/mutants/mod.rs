@@ -156,7 +156,8 @@ impl Arguments {
         wanted
     }
 
-    /// What the simulator and the search find of each of `missed`.
+    /// What the simulator and the search find of each of `missed`. Those that are explained are not
+    /// looked for: that would take as long as all that the search ever does.
     fn look(&self, context: &Context, tree: &Tree, missed: &[&Mutant]) -> Result<Vec<Verdict>> {
         let mut verdicts = Vec::new();
         if missed.is_empty() {
@@ -164,7 +165,13 @@ impl Arguments {
         }
         let hunt = Hunt { context, tree, seeds: self.seeds, threads: None };
         hunt.keep()?;
+        let mut explained = Survivors::read(context)?;
         for mutant in missed {
+            if explained.take(mutant) {
+                println!("{}: survived, as explained", mutant.name);
+                verdicts.push(Verdict::Nothing);
+                continue;
+            }
             let planted = Planted::made(mutant.name.clone(), mutant.diff.clone());
             planted.plant(tree)?;
             let verdict = hunt.find().with_context(|| mutant.name.clone())?;

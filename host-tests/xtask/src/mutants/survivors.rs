@@ -28,6 +28,12 @@ impl Survivors {
         Survivors(keys.collect())
     }
 
+    /// Takes the line of a mutant out. False: there is none.
+    pub(super) fn take(&mut self, mutant: &Mutant) -> bool {
+        let place = self.0.iter().position(|key| *key == mutant.key);
+        place.map(|place| self.0.swap_remove(place)).is_some()
+    }
+
     /// Sees that every survivor is explained, each as often as it survived, and that nothing is
     /// explained that is caught or not there: of a key, no more lines may be left than there are
     /// mutants in `all` that nobody has `judged`.
@@ -39,9 +45,8 @@ impl Survivors {
     ) -> Result<()> {
         let mut problems = Vec::new();
         for mutant in survivors {
-            match self.0.iter().position(|key| *key == mutant.key) {
-                Some(place) => _ = self.0.swap_remove(place),
-                None => problems.push(format!("{}: not caught, and not explained", mutant.name)),
+            if !self.take(mutant) {
+                problems.push(format!("{}: not caught, and not explained", mutant.name));
             }
         }
         self.0.sort();
