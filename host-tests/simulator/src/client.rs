@@ -359,7 +359,9 @@ impl World {
         let begun = self.book.begun(self.clients[c].producer, &self.ledger);
         if let Some(wire) = self.wires.values_mut().find(|w| w.client == c && w.link == Some(link))
         {
+            // The second time there may be a request more.
             wire.lend(&first, begun);
+            wire.lend(&again, begun);
         }
         self.looks.count(Look::Write, 1);
         if let Err(what) = lent_again(&first, &again) {
@@ -633,7 +635,7 @@ impl World {
             return;
         }
         wire.connected = false;
-        let (client, producer) = (wire.client, wire.producer);
+        let (client, producer, name) = (wire.client, wire.producer, wire.name);
         let open = std::mem::take(&mut wire.open);
         let answer = wire.read.rest().to_vec();
         let lent = wire.lent();
@@ -645,6 +647,15 @@ impl World {
         let rest = self.wires.get(&id).map_or(&[][..], |wire| wire.sent.rest());
         if !rest.is_empty() && frames::api_of(rest).is_none_or(|api| api == 0) {
             self.book.torn(producer);
+        }
+        if let Some(oldest) = open.front()
+            && oldest.asked.api == frames::INIT_PRODUCER_ID
+            && answer.len() >= frames::IDENTITY_READ
+            && let Some((_, _, code)) =
+                name.and_then(|name| self.traps.given((name, oldest.asked.correlation)))
+        {
+            let now = self.time(client).as_micros();
+            self.ledger.answered_otherwise(producer, code.0, now);
         }
         // Of an answer that breaks off, what was read counts.
         for (at, open) in open.iter().enumerate() {

@@ -54,6 +54,13 @@ fn whole(bytes: &[u8]) -> Option<&[u8]> {
     bytes.get(..4 + usize::try_from(i32::from_be_bytes(size)).ok()?)
 }
 
+/// The key of InitProducerId.
+pub(crate) const INIT_PRODUCER_ID: i16 = 22;
+
+/// Bytes of an answer to it after which its code, id and epoch are read, in the oldest version: size,
+/// correlation, throttle, code, id, epoch.
+pub(crate) const IDENTITY_READ: usize = 4 + 4 + 4 + 2 + 8 + 2;
+
 /// The API of a request whose first bytes are these.
 pub(crate) fn api_of(frame: &[u8]) -> Option<i16> {
     Some(i16::from_be_bytes(frame.get(4..6)?.try_into().ok()?))

@@ -195,6 +195,21 @@ fn parts_without_idempotence_keep_their_order() {
     assert_eq!(log, ["000", "001", "002", "003", "behind"]);
 }
 
+/// E46, also where several batches may be in flight and order is not asked for.
+#[test]
+fn nothing_goes_beside_a_part_that_has_a_rest() {
+    let config = Config { idempotence: false, ..lingering() };
+    let (mut world, topic, sent) = on_its_way(config, 4);
+    world.answer(&sent, &[TOO_LARGE]);
+    let part = world.take();
+    assert_eq!(part.only().values, ["000", "001"]);
+    world.send(topic, 0, "behind");
+    world.producer.flush(world.now);
+    assert!(world.take_all().is_empty(), "the rest goes first");
+    world.acknowledge(&part, 0);
+    assert_eq!(world.take_all()[0].only().values, ["002", "003"]);
+}
+
 #[test]
 fn what_is_left_expires_with_one_outcome() {
     let config = Config { delivery_timeout: Duration::from_secs(40), ..lingering() };
