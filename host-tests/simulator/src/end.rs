@@ -11,6 +11,7 @@ use crate::check::healed::{self, Hope};
 use crate::check::logs::{self, LogCopy};
 use crate::client::{Client, Net, Owed};
 use crate::draw::{MAX_MESSAGE_BYTES, Setup, TOPICS};
+use crate::engine::Shape;
 use crate::fault::Fault;
 use crate::frames::mix;
 use crate::ledger::{Entry, Fate};
@@ -35,7 +36,9 @@ impl World {
         let window = self.clients[c].setup.socket as u64;
         let wires = self.clients[c].wires.iter().filter_map(|id| self.wires.get(id));
         let begun = wires.map(|wire| wire.sent.missing()).max().unwrap_or(0);
-        Way { delay: delay.1, lag: lag.1, window, begun }
+        let few = self.clients[c].setup.shape == Shape::Small;
+        let turns = if few { u64::from(self.setup.nodes.saturating_sub(1)) } else { 0 };
+        Way { delay: delay.1, lag: lag.1, window, begun, turns }
     }
 
     fn head_bound(&self, c: usize) -> u64 {
@@ -270,8 +273,11 @@ impl World {
         }
         self.looks.count(Look::Fresh, u64::from(self.ledger.next_id() - from));
         let fresh = self.ledger.entries.iter().zip(0..).skip(from as usize);
-        // One whose attempts are few has its outcome: the first may go to a former leader.
-        let patient = |entry: &Entry| self.ledger.processes[entry.producer as usize].retries > 2;
+        // One whose attempts are counted has its outcome: they may be used up at a former leader, before
+        // the answer comes that tells of the next.
+        let counted = i32::MAX as u32;
+        let patient =
+            |entry: &Entry| self.ledger.processes[entry.producer as usize].retries >= counted;
         let fresh = fresh.filter(|(entry, _)| entry.fate == Fate::Pending || patient(entry));
         // Who lets records make room for others has room for few.
         let is_good =

@@ -17,7 +17,12 @@ pub(crate) struct Way {
     /// Bytes that the request lacks which is being written: it goes to its end (R3, R13), though its
     /// batches may have been given up and be no backlog any more.
     pub(crate) begun: u64,
+    /// Other brokers that have their turn first, where links or places do not go round.
+    pub(crate) turns: u64,
 }
+
+/// How long a broker keeps a link that others wait for, as the producer's manual says.
+const TURN: u64 = 1_000_000;
 
 /// Batches that have no outcome when everything is well again.
 #[derive(Copy, Clone, Default, PartialEq, Eq, Debug)]
@@ -39,11 +44,18 @@ impl Way {
     const fn round_trip(&self) -> u64 {
         2 * self.delay + self.lag + 1_000
     }
+
+    /// A turn goes on until all is answered; then metadata, a connection, and two attempts to agree on
+    /// versions.
+    const fn turns(&self) -> u64 {
+        self.turns * (TURN + 6 * self.round_trip())
+    }
 }
 
 /// Until when after healing a partition's head has its outcome, in microseconds:
 ///
 /// > request timeout + connection set-up + back-offs + linger + 10 round trips + rest of a request
+/// > + turns of others
 ///
 /// each at its longest, a back-off with its jitter of a fifth. A round trip is twice the delay of the
 /// link, and what replicas take. The design does not name the linger, and what is half written: what was
@@ -57,6 +69,7 @@ pub(crate) fn head(config: &Config, way: &Way) -> u64 {
         + micros(config.linger)
         + 10 * way.round_trip()
         + way.begun.div_ceil(way.window) * way.delay
+        + way.turns()
 }
 
 /// What a batch takes longer that is refused for its own records where no answers are wanted: the broker
@@ -115,7 +128,14 @@ pub(crate) fn in_time(open: &[u32], span: u64) -> super::Verdict {
 mod tests {
     use super::*;
 
-    const WAY: Way = Way { delay: 1_000, lag: 500, window: 10_000, begun: 0 };
+    const WAY: Way = Way { delay: 1_000, lag: 500, window: 10_000, begun: 0, turns: 0 };
+
+    #[test]
+    fn who_waits_for_a_turn_has_more_time() {
+        let config = Config::new();
+        let others = Way { turns: 2, ..WAY };
+        assert_eq!(head(&config, &others) - head(&config, &WAY), 2 * (TURN + 6 * WAY.round_trip()));
+    }
 
     #[test]
     fn the_bound_is_the_design_s() {

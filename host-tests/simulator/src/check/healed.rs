@@ -114,7 +114,7 @@ mod tests {
     use super::*;
     use crate::sample::Style;
 
-    const WAY: Way = Way { delay: 1_000, lag: 500, window: 10_000, begun: 0 };
+    const WAY: Way = Way { delay: 1_000, lag: 500, window: 10_000, begun: 0, turns: 0 };
 
     #[test]
     fn enough_is_less_than_the_bound_of_an_outcome_by_the_setup_timeout() {
