@@ -207,8 +207,7 @@ fn regression_a_broker_is_called_when_its_pause_is_over_in_a_table_that_grows() 
     let pause = Duration::from_secs(1);
     let settings = Config { reconnect_backoff: pause, reconnect_backoff_max: pause, ..config() };
     let mut world = World::new(settings, 5);
-    world.nodes = (1..=5).collect();
-    (0..5).for_each(|partition| world.lead(partition, 1 + partition as i32, 0));
+    world.lead_each(1..=5);
     let topic = world.ready();
     world.down = std::vec![1];
     world.send(topic, 0, "x");

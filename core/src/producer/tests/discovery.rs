@@ -105,9 +105,7 @@ fn regression_beginning_again_is_done_once() {
     for partition in 0..2 {
         world.send(topic, partition, "x");
     }
-    for sent in world.take_all() {
-        world.acknowledge(&sent, 0);
-    }
+    world.acknowledge_all();
     world.outcomes();
     world.pass(1_000);
     // Metadata is on its way over one link, without an answer, for long.
@@ -155,9 +153,7 @@ fn regression_without_leaders_those_that_have_a_slot_take_the_records() {
         let record = Record::new(b"v").timestamp(1);
         for index in 0..8 {
             world.send(topic, index, "x");
-            for sent in world.take_all() {
-                world.acknowledge(&sent, 0);
-            }
+            world.acknowledge_all();
         }
         assert_eq!(world.outcomes().len(), 8);
         world.pass(1_000);
@@ -190,9 +186,7 @@ fn regression_where_few_partitions_fit_records_are_spread_over_them() {
         let record = Record::new(b"v").timestamp(1);
         let accepted = world.producer.produce(world.now, topic, &record).unwrap();
         drawn[accepted.partition as usize] += 1;
-        for sent in world.take_all() {
-            world.acknowledge(&sent, 0);
-        }
+        world.acknowledge_all();
     }
     assert!(drawn[..8].iter().all(|count| *count < 300), "{:?}", &drawn[..8]);
 }
@@ -209,9 +203,7 @@ fn regression_a_table_in_which_all_have_a_slot_does_not_grow() {
         for index in 0..count {
             world.send(topic, index.cast_signed(), "x");
         }
-        for sent in world.take_all() {
-            world.acknowledge(&sent, 0);
-        }
+        world.acknowledge_all();
         let before = room(&mut world);
         for _ in 0..4 {
             let record = Record::new(b"v").timestamp(1);
@@ -234,9 +226,7 @@ fn regression_old_metadata_are_asked_for_once() {
     for partition in 0..2 {
         world.send(topic, partition, "x");
     }
-    for sent in world.take_all() {
-        world.acknowledge(&sent, 0);
-    }
+    world.acknowledge_all();
     world.pass(11_000);
     let before = world.metadata_requests.len();
     for partition in [0, 1] {

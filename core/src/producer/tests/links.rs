@@ -3,7 +3,7 @@
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::world::{Sent, World, config};
+use super::world::{World, config};
 use crate::config::Config;
 use crate::error::Fault;
 use crate::link::{Link, Reason};
@@ -482,96 +482,4 @@ fn a_paused_producer_that_is_closed_sends_what_it_has() {
     world.acknowledge(&sent, 1);
     assert_eq!(world.outcomes().len(), 1);
     assert!(world.producer.is_closed());
-}
-
-crate::fixed! {
-    /// Two sockets for three brokers.
-    TwoLinks {
-        topics: 1, partitions: 3, batches: 12, requests: 8, links: 2, brokers: 5, host: 16,
-        names: 8, blocks: 12, block_size: 256,
-    }
-}
-
-#[test]
-fn regression_who_makes_way_for_nobody_is_used_again() {
-    let mut world = World::with(TwoLinks::new(), config(), 3);
-    world.nodes = std::vec![1, 2, 3];
-    for partition in 0..3 {
-        world.lead(partition, 1 + partition as i32, 0);
-    }
-    let topic = world.ready();
-    for partition in [0, 1] {
-        world.send(topic, partition, "first");
-        let sent = take_first(&mut world);
-        world.acknowledge(&sent, 0);
-    }
-    // Both links are busy when a third broker wants one: the older one makes way.
-    world.send(topic, 0, "second");
-    let slow = take_first(&mut world);
-    world.send(topic, 1, "second");
-    let quick = take_first(&mut world);
-    world.send(topic, 2, "first");
-    world.pass(3_500);
-    let makes_way = |world: &mut World<TwoLinks>, link| {
-        let producer = &mut world.producer;
-        let (links, memory) = (&producer.machine.links, producer.owner.memory());
-        links.resolve(&memory, link).is_some_and(|link| memory.links[link].yielding)
-    };
-    let first_makes_way = makes_way(&mut world, slow.link);
-    assert_ne!(first_makes_way, makes_way(&mut world, quick.link));
-    let (way, other) = if first_makes_way { (slow, quick) } else { (quick, slow) };
-    // But then the other one comes free.
-    world.acknowledge(&other, 1);
-    let third = take_first(&mut world);
-    assert_eq!(third.node, Some(3));
-    world.acknowledge(&third, 0);
-    world.acknowledge(&way, 1);
-    world.send(topic, way.only().partition, "third");
-    world.pass(100);
-    assert_eq!(world.take().link, way.link);
-}
-
-/// The Produce request that comes first, within some seconds.
-fn take_first(world: &mut World<TwoLinks>) -> Sent {
-    for _ in 0..50 {
-        world.run();
-        if let Some(sent) = world.sent.pop_front() {
-            return sent;
-        }
-        world.pass(100);
-    }
-    panic!("nothing is sent");
-}
-
-crate::fixed! {
-    /// One link, and places for two brokers beside the address to begin with.
-    TwoBrokers {
-        topics: 1, partitions: 3, batches: 12, requests: 6, links: 1, brokers: 3, host: 16,
-        names: 8, blocks: 12, block_size: 256,
-    }
-}
-
-#[test]
-fn who_waits_for_a_link_and_never_failed_keeps_its_place() {
-    let mut world = World::with(TwoBrokers::new(), config(), 3);
-    world.nodes = std::vec![1, 2, 3];
-    for partition in 0..3 {
-        world.lead(partition, 1 + partition as i32, 0);
-    }
-    let topic = world.ready();
-    for round in 0..3 {
-        let mut served = Vec::new();
-        for partition in 0..3 {
-            world.try_send(topic, partition, "x").unwrap();
-        }
-        for _ in 0..100 {
-            world.pass(100);
-            for sent in world.take_all() {
-                served.extend(sent.batches.iter().map(|batch| batch.partition));
-                world.acknowledge(&sent, round);
-            }
-        }
-        served.sort_unstable();
-        assert_eq!(served, [0, 1, 2], "in ten seconds of round {round}");
-    }
 }

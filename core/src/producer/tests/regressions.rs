@@ -250,10 +250,7 @@ fn regression_what_an_answer_on_its_way_has_is_not_asked_for_again() {
 #[test]
 fn regression_a_fatal_answer_is_told_however_many_links_end_before_anybody_listens() {
     let mut world = World::new(config(), 6);
-    world.nodes = (1..=6).collect();
-    for (partition, node) in (0..).zip(1..=6) {
-        world.lead(partition, node, 0);
-    }
+    world.lead_each(1..=6);
     let topic = world.warm();
     for partition in 1..6 {
         world.send(topic, partition, "x");

@@ -51,9 +51,7 @@ fn two_nodes(settings: Config) -> (World, Topic) {
     for partition in 0..4 {
         world.send(topic, partition, "first");
         world.producer.flush(world.now);
-        for sent in world.take_all() {
-            world.acknowledge(&sent, 0);
-        }
+        world.acknowledge_all();
     }
     world.outcomes();
     world.pass(500);

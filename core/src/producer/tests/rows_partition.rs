@@ -252,9 +252,7 @@ fn where_few_partitions_fit_those_take_the_records() {
         for _ in 0..200 {
             let record = Record::new(b"v").timestamp(1);
             drawn.push(world.producer.produce(world.now, topic, &record).unwrap().partition);
-            for sent in world.take_all() {
-                world.acknowledge(&sent, 0);
-            }
+            world.acknowledge_all();
         }
         if partitioner == Partitioner::RoundRobin {
             assert_eq!(drawn[..10], [0, 1, 2, 3, 4, 5, 6, 7, 0, 1]);
@@ -357,9 +355,7 @@ fn a_record_that_is_refused_takes_no_turn() {
     for _ in 0..8 {
         drawn.push(world.producer.produce(world.now, topic, &record).unwrap().partition);
         assert!(world.producer.produce(world.now, topic, &record).is_err(), "no room");
-        for sent in world.take_all() {
-            world.acknowledge(&sent, 0);
-        }
+        world.acknowledge_all();
     }
     assert_eq!(drawn, [0, 1, 2, 3, 0, 1, 2, 3]);
 }

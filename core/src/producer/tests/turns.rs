@@ -3,7 +3,9 @@
 use std::vec::Vec;
 
 use super::world::{Sent, World, config};
+use crate::Topic;
 use crate::config::Config;
+use crate::memory::Owner;
 use crate::time::Duration;
 
 crate::fixed! {
@@ -14,18 +16,11 @@ crate::fixed! {
     }
 }
 
-#[test]
-fn brokers_take_turns_on_one_link() {
-    let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
-    let mut world = World::with(OneLink::new(), settings, 3);
-    world.nodes = std::vec![1, 2, 3];
-    for partition in 0..3 {
-        world.lead(partition, 1 + partition as i32, 0);
-    }
-    let topic = world.ready();
+/// Three partitions have something to send all the time, for so many tenths of a second. Returns how
+/// many records of each were answered.
+fn busy<O: Owner>(world: &mut World<O>, topic: Topic, tenths: u32) -> [i32; 3] {
     let mut answered = [0; 3];
-    let attempts = world.attempts;
-    for _ in 0..600 {
+    for _ in 0..tenths {
         for partition in 0..3 {
             // Refused while the memory is full of records for the others: they wait longest.
             let _ = world.try_send(topic, partition, "x");
@@ -39,6 +34,17 @@ fn brokers_take_turns_on_one_link() {
         }
         world.outcomes();
     }
+    answered
+}
+
+#[test]
+fn brokers_take_turns_on_one_link() {
+    let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
+    let mut world = World::with(OneLink::new(), settings, 3);
+    world.lead_each([1, 2, 3]);
+    let topic = world.ready();
+    let attempts = world.attempts;
+    let answered = busy(&mut world, topic, 600);
     let attempts = world.attempts - attempts;
     assert!((30..=70).contains(&attempts), "{attempts} connections in a minute");
     let (least, most) = (answered.iter().min().unwrap(), answered.iter().max().unwrap());
@@ -69,10 +75,7 @@ fn take_within(world: &mut World<OneBroker>, millis: u64) -> Sent {
 fn leaders_take_turns_where_only_one_can_be_known() {
     let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
     let mut world = World::with(OneBroker::new(), settings, 3);
-    world.nodes = std::vec![1, 2, 3];
-    for partition in 0..3 {
-        world.lead(partition, 1 + partition as i32, 0);
-    }
+    world.lead_each([1, 2, 3]);
     let topic = world.ready();
     // One at a time: whoever has its place idles.
     for partition in [0, 1, 2, 1, 0] {
@@ -83,21 +86,8 @@ fn leaders_take_turns_where_only_one_can_be_known() {
         assert_eq!(world.outcomes().len(), 1);
     }
     // All of them busy.
-    let mut answered = [0; 3];
     let asked = world.metadata_requests.len();
-    for _ in 0..900 {
-        for partition in 0..3 {
-            let _ = world.try_send(topic, partition, "x");
-        }
-        world.pass(100);
-        for sent in world.take_all() {
-            for batch in &sent.batches {
-                answered[batch.partition as usize] += batch.count;
-            }
-            world.acknowledge(&sent, 0);
-        }
-        world.outcomes();
-    }
+    let answered = busy(&mut world, topic, 900);
     let asked = world.metadata_requests.len() - asked;
     assert!((45..=100).contains(&asked), "{asked} times metadata in 90 s");
     let (least, most) = (answered.iter().min().unwrap(), answered.iter().max().unwrap());
@@ -130,10 +120,7 @@ fn a_leader_that_cannot_be_reached_makes_way_for_another() {
 fn regression_leaders_that_never_succeed_leave_a_turn_to_others_at_one_place() {
     let settings = Config { delivery_timeout: Duration::from_secs(100), ..config() };
     let mut world = World::with(OneBroker::new(), settings, 3);
-    world.nodes = std::vec![3, 1, 2];
-    for partition in 0..3 {
-        world.lead(partition, 1 + partition as i32, 0);
-    }
+    world.lead_each([3, 1, 2]);
     world.down = std::vec![1, 2];
     let topic = world.ready();
     // Their records are older: by age they would have the place in turn until they expire.
@@ -186,22 +173,10 @@ fn regression_turns_that_are_used_make_no_pause_longer() {
         ..config()
     };
     let mut world = World::with(OneBroker::new(), settings, 3);
-    world.nodes = std::vec![1, 2, 3];
-    for partition in 0..3 {
-        world.lead(partition, 1 + partition as i32, 0);
-    }
+    world.lead_each([1, 2, 3]);
     let topic = world.ready();
     let asked = world.metadata_requests.len();
-    for _ in 0..600 {
-        for partition in 0..3 {
-            let _ = world.try_send(topic, partition, "x");
-        }
-        world.pass(100);
-        for sent in world.take_all() {
-            world.acknowledge(&sent, 0);
-        }
-        world.outcomes();
-    }
+    busy(&mut world, topic, 600);
     let turns = world.metadata_requests.len() - asked;
     assert!((45..=60).contains(&turns), "{turns} turns in 60 s");
 }
@@ -214,9 +189,7 @@ fn a_broker_that_is_alone_keeps_its_link() {
     for _ in 0..50 {
         world.send(topic, 0, "x");
         world.pass(100);
-        for sent in world.take_all() {
-            world.acknowledge(&sent, 0);
-        }
+        world.acknowledge_all();
         world.outcomes();
     }
     assert_eq!(world.attempts, attempts);
@@ -239,4 +212,90 @@ fn regression_a_leader_told_with_an_old_epoch_has_its_turn_and_leaves_theirs_to_
         world.acknowledge(&sent, 0);
     }
     assert_eq!(world.outcomes().len(), 5);
+}
+
+crate::fixed! {
+    /// Two sockets for three brokers.
+    TwoLinks {
+        topics: 1, partitions: 3, batches: 12, requests: 8, links: 2, brokers: 5, host: 16,
+        names: 8, blocks: 12, block_size: 256,
+    }
+}
+
+#[test]
+fn regression_who_makes_way_for_nobody_is_used_again() {
+    let mut world = World::with(TwoLinks::new(), config(), 3);
+    world.lead_each([1, 2, 3]);
+    let topic = world.ready();
+    for partition in [0, 1] {
+        world.send(topic, partition, "first");
+        let sent = take_first(&mut world);
+        world.acknowledge(&sent, 0);
+    }
+    // Both links are busy when a third broker wants one: the older one makes way.
+    world.send(topic, 0, "second");
+    let slow = take_first(&mut world);
+    world.send(topic, 1, "second");
+    let quick = take_first(&mut world);
+    world.send(topic, 2, "first");
+    world.pass(3_500);
+    let makes_way = |world: &mut World<TwoLinks>, link| {
+        let producer = &mut world.producer;
+        let (links, memory) = (&producer.machine.links, producer.owner.memory());
+        links.resolve(&memory, link).is_some_and(|link| memory.links[link].yielding)
+    };
+    let first_makes_way = makes_way(&mut world, slow.link);
+    assert_ne!(first_makes_way, makes_way(&mut world, quick.link));
+    let (way, other) = if first_makes_way { (slow, quick) } else { (quick, slow) };
+    // But then the other one comes free.
+    world.acknowledge(&other, 1);
+    let third = take_first(&mut world);
+    assert_eq!(third.node, Some(3));
+    world.acknowledge(&third, 0);
+    world.acknowledge(&way, 1);
+    world.send(topic, way.only().partition, "third");
+    world.pass(100);
+    assert_eq!(world.take().link, way.link);
+}
+
+/// The Produce request that comes first, within some seconds.
+fn take_first(world: &mut World<TwoLinks>) -> Sent {
+    for _ in 0..50 {
+        world.run();
+        if let Some(sent) = world.sent.pop_front() {
+            return sent;
+        }
+        world.pass(100);
+    }
+    panic!("nothing is sent");
+}
+
+crate::fixed! {
+    /// One link, and places for two brokers beside the address to begin with.
+    TwoBrokers {
+        topics: 1, partitions: 3, batches: 12, requests: 6, links: 1, brokers: 3, host: 16,
+        names: 8, blocks: 12, block_size: 256,
+    }
+}
+
+#[test]
+fn who_waits_for_a_link_and_never_failed_keeps_its_place() {
+    let mut world = World::with(TwoBrokers::new(), config(), 3);
+    world.lead_each([1, 2, 3]);
+    let topic = world.ready();
+    for round in 0..3 {
+        let mut served = Vec::new();
+        for partition in 0..3 {
+            world.try_send(topic, partition, "x").unwrap();
+        }
+        for _ in 0..100 {
+            world.pass(100);
+            for sent in world.take_all() {
+                served.extend(sent.batches.iter().map(|batch| batch.partition));
+                world.acknowledge(&sent, round);
+            }
+        }
+        served.sort_unstable();
+        assert_eq!(served, [0, 1, 2], "in ten seconds of round {round}");
+    }
 }

@@ -41,9 +41,7 @@ fn quiet(settings: Config) -> World {
     for partition in 0..2 {
         world.send(topic, partition, "x");
     }
-    for sent in world.take_all() {
-        world.acknowledge(&sent, 0);
-    }
+    world.acknowledge_all();
     assert_eq!(world.outcomes().len(), 2);
     world.pass(10_000);
     world

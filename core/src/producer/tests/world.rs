@@ -512,6 +512,13 @@ impl<O: Owner> World<O> {
         self.answer(sent, &results);
     }
 
+    /// Acknowledges every batch of all that was sent.
+    pub(super) fn acknowledge_all(&mut self) {
+        for sent in self.take_all() {
+            self.acknowledge(&sent, 0);
+        }
+    }
+
     /// Breaks a connection.
     pub(super) fn disconnect(&mut self, link: Link) {
         self.connections.retain(|c| c.link != link);
@@ -535,6 +542,15 @@ impl<O: Owner> World<O> {
     /// A pause that covers every back-off.
     pub(super) fn back_off(&mut self) {
         self.pass(1_300);
+    }
+
+    /// These are the nodes, in the order in which metadata tells of them: each of as many partitions is
+    /// led by another, the first by 1.
+    pub(super) fn lead_each(&mut self, nodes: impl IntoIterator<Item = i32>) {
+        self.nodes = nodes.into_iter().collect();
+        for (partition, id) in (1..).take(self.nodes.len()).enumerate() {
+            self.lead(partition, id, 0);
+        }
     }
 
     /// Moves a partition to another leader in a newer epoch.
