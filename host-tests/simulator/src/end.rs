@@ -210,20 +210,24 @@ impl World {
         // Others that were refused for their records came first, and took longer.
         let enough = enough + Self::refusals(&self.clients[c], &self.way(c));
         for hope in hopes.iter().filter(|hope| hope.left >= enough) {
-            let Entry { producer, topic, partition, .. } = self.ledger.entries[hope.id as usize];
+            let entry = self.ledger.entries[hope.id as usize];
             if self.is_excused(c, hope.id) {
                 continue;
             }
             // Brokers forget whom they have not heard for a day, as of a device that slept.
-            let touched = self.touched.partitions.contains(&(topic, partition))
-                || self.touched.processes.contains(&producer)
-                || self.healed.unwrap_or(0) >= DAY;
-            let past = healed::Past { touched, fatal: self.book.is_fatal(producer) };
+            let touched = self.is_touched(&entry) || self.healed.unwrap_or(0) >= DAY;
+            let past = healed::Past { touched, fatal: self.book.is_fatal(entry.producer) };
             self.looks.count(Look::Hope, 1);
             if let Err(what) = healed::is_written(&self.ledger, *hope, &past) {
                 self.blame(Promise::I8, format!("client {c}: {what}"));
             }
         }
+    }
+
+    /// Whether a fault has hit its partition or its producer that loses what brokers know, or lies.
+    fn is_touched(&self, entry: &Entry) -> bool {
+        self.touched.partitions.contains(&(entry.topic, entry.partition))
+            || self.touched.processes.contains(&entry.producer)
     }
 
     /// Whether a record waits for a partition that its client cannot know; notes it, too.
@@ -275,10 +279,9 @@ impl World {
         let fresh = self.ledger.entries.iter().zip(0..).skip(from as usize);
         // One whose attempts are counted has its outcome: they may be used up at a former leader, before
         // the answer comes that tells of the next.
-        let counted = i32::MAX as u32;
-        let patient =
-            |entry: &Entry| self.ledger.processes[entry.producer as usize].retries >= counted;
-        let fresh = fresh.filter(|(entry, _)| entry.fate == Fate::Pending || patient(entry));
+        let counts =
+            |entry: &Entry| self.ledger.processes[entry.producer as usize].counts_attempts();
+        let fresh = fresh.filter(|(entry, _)| entry.fate == Fate::Pending || !counts(entry));
         // Who lets records make room for others has room for few.
         let is_good =
             |fate| matches!(fate, Fate::Written(_) | Fate::Unacknowledged | Fate::Dropped);
@@ -287,14 +290,11 @@ impl World {
             let of = |client: &Client| client.producer == entry.producer;
             let client = self.clients.iter().position(of);
             // Whose state was lost finds out by its first record.
-            let touched = self.touched.partitions.contains(&(entry.topic, entry.partition))
-                || self.touched.processes.contains(&entry.producer);
-            if touched && entry.fate == Fate::Unknown {
+            if self.is_touched(&entry) && entry.fate == Fate::Unknown {
                 continue;
             }
             if client.is_none_or(|c| !self.is_excused(c, id)) {
-                let Entry { producer, fate, .. } = entry;
-                let Entry { topic, partition, .. } = entry;
+                let Entry { producer, topic, partition, fate, .. } = entry;
                 let place = format!("{topic}/{partition}");
                 let what = format!("all is well, and {id} of {producer} to {place} is {fate:?}");
                 self.blame(Promise::I8, what);

@@ -52,6 +52,13 @@ pub(crate) struct Entry {
     pub(crate) told: u64,
 }
 
+/// A batch that is answered these has lost its place among its producer's sequences.
+const LOST_PLACE: [ErrorCode; 3] = [
+    ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+    ErrorCode::INVALID_PRODUCER_EPOCH,
+    ErrorCode::UNKNOWN_PRODUCER_ID,
+];
+
 /// A process that had a producer.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
@@ -74,6 +81,13 @@ pub(crate) struct Process {
     open: VecDeque<u32>,
     pub(crate) accepted: u64,
     pub(crate) told: u64,
+}
+
+impl Process {
+    /// Its records may use up their attempts before their time is over.
+    pub(crate) const fn counts_attempts(&self) -> bool {
+        self.retries < i32::MAX.cast_unsigned()
+    }
 }
 
 #[derive(Clone, Default, Debug)]
@@ -321,34 +335,39 @@ impl Ledger {
         self.attempts.get(&id).is_some_and(|told| told.codes.get(&code.0) == Some(&true))
     }
 
-    /// Whether a record of its partition was given up before it, or lost its place, and none was written between them before
-    /// everything healed: its sequence may be missing, and brokers refuse what follows it under the same
-    /// epoch (R8). What is written later may be written under the next.
-    pub(crate) fn is_behind_a_hole(&self, id: u32) -> bool {
+    /// Whether a record lost its place, as it was answered to a request from before everything healed.
+    pub(crate) fn lost_its_place_before_healing(&self, id: u32) -> bool {
+        LOST_PLACE.iter().any(|code| self.was_told_before_healing(id, *code))
+    }
+
+    /// The records of its producer in its partition that were accepted before one.
+    fn earlier(&self, id: u32) -> &[u32] {
         let Entry { producer, topic, partition, place, .. } = self.entries[id as usize];
         let lane = self.lanes.get(&(producer, topic, partition));
-        let before = lane.and_then(|lane| lane.ids.get(..place as usize)).unwrap_or(&[]);
+        lane.and_then(|lane| lane.ids.get(..place as usize)).unwrap_or(&[])
+    }
+
+    /// Whether a record of its partition was given up before it, or lost its place, and none was
+    /// written between them before everything healed: its sequence may be missing, and brokers refuse
+    /// what follows it under the same epoch (R8). What is written later may be written under the next.
+    pub(crate) fn is_behind_a_hole(&self, id: u32) -> bool {
         let written = |id: &u32| {
             let Entry { fate, told, .. } = self.entries[*id as usize];
             matches!(fate, Fate::Written(_)) && told <= self.told_at_healing
         };
-        let mut since = before.iter().rev().take_while(|id| !written(id));
+        let mut since = self.earlier(id).iter().rev().take_while(|id| !written(id));
         let given_up = |cause: &Cause| !matches!(cause, Cause::Dropped | Cause::StateLost);
         since.any(|id| {
-            let lost_place = [45, 47, 59].map(ErrorCode);
-            self.failures.get(id).is_some_and(given_up)
-                || lost_place.iter().any(|code| self.was_told_before_healing(*id, *code))
+            self.failures.get(id).is_some_and(given_up) || self.lost_its_place_before_healing(*id)
         })
     }
 
     /// When the batch of a record was begun: it is as old as its first record, which may have had its
     /// outcome before.
     pub(crate) fn created(&self, id: u32) -> u64 {
-        let Entry { producer, topic, partition, place, at, batch, .. } = self.entries[id as usize];
-        let lane = self.lanes.get(&(producer, topic, partition));
-        let before = lane.and_then(|lane| lane.ids.get(..place as usize)).unwrap_or(&[]);
+        let Entry { at, batch, .. } = self.entries[id as usize];
         let same = |id: &&u32| self.entries[**id as usize].batch == batch;
-        let oldest = before.iter().rev().take_while(same).last();
+        let oldest = self.earlier(id).iter().rev().take_while(same).last();
         oldest.map_or(at, |id| self.entries[*id as usize].at)
     }
 
@@ -450,10 +469,10 @@ fn is_true(
             let otherwise = process.codes.get(&code).is_some_and(|at| *at >= created);
             (Promise::I7, told.codes.contains_key(&code) || otherwise)
         }
-        Cause::Disconnected => (Promise::I7, told.cut > 0 && process.retries < i32::MAX as u32),
+        Cause::Disconnected => (Promise::I7, told.cut > 0 && process.counts_attempts()),
         // R8; or R4, where it was refused, and a later one written.
         Cause::StateLost => {
-            let lost_place = [45, 47, 59].iter().any(|code| told.codes.contains_key(code));
+            let lost_place = LOST_PLACE.iter().any(|code| told.codes.contains_key(&code.0));
             let refused = told.codes.keys().any(|code| is_refusal(*code, -1));
             (Promise::I7, lost_place || refused && overtaken)
         }

@@ -31,6 +31,7 @@ mod ledger;
 mod look;
 mod net;
 pub mod operation;
+mod pace;
 mod process;
 mod promise;
 pub mod report;

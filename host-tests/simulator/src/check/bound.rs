@@ -50,6 +50,11 @@ impl Way {
     const fn turns(&self) -> u64 {
         self.turns * (TURN + 6 * self.round_trip())
     }
+
+    /// How long bytes take to be written.
+    const fn carries(&self, bytes: u64) -> u64 {
+        bytes.div_ceil(self.window) * self.delay
+    }
 }
 
 /// Until when after healing a partition's head has its outcome, in microseconds:
@@ -62,27 +67,31 @@ impl Way {
 /// accepted a moment before healing waits for them first.
 pub(crate) fn head(config: &Config, way: &Way) -> u64 {
     let micros = Duration::as_micros;
-    let back_offs = micros(config.retry_backoff_max) + micros(config.reconnect_backoff_max);
     micros(config.request_timeout)
         + micros(config.connection_setup_timeout_max)
-        + back_offs * 6 / 5
+        + back_offs(config)
         + micros(config.linger)
         + 10 * way.round_trip()
-        + way.begun.div_ceil(way.window) * way.delay
+        + way.carries(way.begun)
         + way.turns()
+}
+
+/// One before a request is sent again, and one before a connection is made again.
+fn back_offs(config: &Config) -> u64 {
+    let longest = config.retry_backoff_max.as_micros() + config.reconnect_backoff_max.as_micros();
+    longest * 6 / 5
 }
 
 /// What a batch takes longer that is refused for its own records where no answers are wanted: the broker
 /// closes the connection, which has to be made again, and what was being written is sent again.
 pub(crate) fn turned_away(config: &Config, way: &Way) -> u64 {
-    let back_offs = config.retry_backoff_max.as_micros() + config.reconnect_backoff_max.as_micros();
-    back_offs * 6 / 5 + 5 * way.round_trip()
+    back_offs(config) + 5 * way.round_trip()
 }
 
 /// What requests take longer that were begun when everything was well, before their client could know
 /// that it sends to a broker that does not lead any more: they are written in vain, and once more.
 pub(crate) const fn misled(way: &Way, bytes: u64) -> u64 {
-    bytes.div_ceil(way.window) * way.delay
+    way.carries(bytes)
 }
 
 /// What a batch takes longer that is refused for its own records: the window is one then (R7), until a
@@ -113,7 +122,7 @@ pub(crate) fn backlog(config: &Config, way: &Way, what: &Backlog, divided: bool)
     head(config, way)
         + batches.div_ceil(at_once) * 2 * way.delay
         + batches * way.lag
-        + bytes.div_ceil(way.window) * way.delay
+        + way.carries(bytes)
 }
 
 /// I8: nothing of it is open any more.
@@ -125,10 +134,10 @@ pub(crate) fn in_time(open: &[u32], span: u64) -> super::Verdict {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const WAY: Way = Way { delay: 1_000, lag: 500, window: 10_000, begun: 0, turns: 0 };
+    pub(crate) const WAY: Way = Way { delay: 1_000, lag: 500, window: 10_000, begun: 0, turns: 0 };
 
     #[test]
     fn who_waits_for_a_turn_has_more_time() {

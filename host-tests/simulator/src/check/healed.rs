@@ -48,7 +48,7 @@ pub(crate) fn hopes(ledger: &Ledger, batches: &[Vec<u32>], now: u64, enough: u64
         let entry = &ledger.entries[*first as usize];
         let process = &ledger.processes[entry.producer as usize];
         // Attempts that were made before may have been all that it has.
-        if process.retries < i32::MAX as u32 {
+        if process.counts_attempts() {
             continue;
         }
         let timeout = process.delivery_timeout;
@@ -86,10 +86,9 @@ pub(crate) fn is_written(ledger: &Ledger, hope: Hope, past: &Past) -> super::Ver
                 ledger.was_told_before_healing(hope.id, *code) || blames_it(*code)
             }
             Some(Cause::StateLost) => {
-                let lost_place = [45, 47, 59].map(ErrorCode);
                 past.touched
                     || ledger.is_behind_a_hole(hope.id)
-                    || lost_place.iter().any(|c| ledger.was_told_before_healing(hope.id, *c))
+                    || ledger.lost_its_place_before_healing(hope.id)
             }
             _ => false,
         },
@@ -112,9 +111,8 @@ fn blames_it(code: ErrorCode) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::bound::tests::WAY;
     use crate::sample::Style;
-
-    const WAY: Way = Way { delay: 1_000, lag: 500, window: 10_000, begun: 0, turns: 0 };
 
     #[test]
     fn enough_is_less_than_the_bound_of_an_outcome_by_the_setup_timeout() {
