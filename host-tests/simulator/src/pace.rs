@@ -19,8 +19,14 @@ impl Client {
 impl World {
     /// A link has ended: if not by the client's own wish, it waits before it tries again.
     pub(crate) fn note_loss(&mut self, c: usize, link: Link, reason: Reason) {
-        let own =
-            matches!(reason, Reason::Idle | Reason::Replaced | Reason::Shutdown | Reason::Paused);
+        let own = matches!(
+            reason,
+            Reason::Idle
+                | Reason::Replaced
+                | Reason::Shutdown
+                | Reason::Paused
+                | Reason::Rebootstrap
+        );
         let wires = self.clients[c].wires.iter().filter_map(|id| self.wires.get(id));
         let broker = wires.filter(|wire| wire.link == Some(link)).map(|wire| wire.broker).next();
         let now = self.time(c).as_micros();
@@ -28,7 +34,7 @@ impl World {
         if own {
             // It may have wished so before it heard that the connection was lost.
             client.lost.retain(|_, (_, other)| *other != link);
-        } else if let Some(broker) = broker.filter(|_| reason != Reason::Rebootstrap) {
+        } else if let Some(broker) = broker {
             client.lost.insert(broker, (now, link));
         }
         // A broker that refuses to negotiate may tell it to go back to the addresses that it began
@@ -112,13 +118,18 @@ mod tests {
         let mut world = healed(1);
         let links = world.wires.values().filter_map(|wire| Some((wire.client, wire.link?)));
         let (c, link) = links.into_iter().next().expect("an open link");
-        world.clients[c].lost.clear();
-        world.note_loss(c, link, Reason::Disconnected);
-        assert_eq!(world.clients[c].lost.len(), 1);
-        world.note_loss(c, link, Reason::RequestTimeout);
-        assert_eq!(world.clients[c].lost.len(), 1, "not by its own wish");
-        world.note_loss(c, link, Reason::Replaced);
-        assert_eq!(world.clients[c].lost.len(), 0);
+        let wire = world.wires.values_mut().find(|wire| wire.link == Some(link));
+        // No broker that metadata told of, as those are forgotten with their back-offs.
+        wire.expect("it is of this world").broker = (None, 2);
+        for own in [Reason::Replaced, Reason::Rebootstrap] {
+            world.clients[c].lost.clear();
+            world.note_loss(c, link, Reason::Disconnected);
+            assert_eq!(world.clients[c].lost.len(), 1);
+            world.note_loss(c, link, Reason::RequestTimeout);
+            assert_eq!(world.clients[c].lost.len(), 1, "not by its own wish");
+            world.note_loss(c, link, own);
+            assert_eq!(world.clients[c].lost.len(), 0, "{own}: seed 20012307");
+        }
     }
 
     #[test]
