@@ -455,7 +455,6 @@ impl Machine {
             self.refresh.news = true;
         }
         let broker = leader.map_or(BrokerId::NONE, |id| self.find_broker(memory, id));
-        self.unready(memory, partition);
         self.set_broker(memory, partition, broker);
         self.evaluate(memory, partition);
     }

@@ -16,9 +16,18 @@ use crate::memory::{BrokerId, Memory, PartitionId};
 
 impl Machine {
     /// Puts a partition where it belongs: on its broker's ready list, on a timer, or nowhere
-    /// until something happens.
+    /// until something happens. One that stays on its list keeps its place there, whatever comes
+    /// between: metadata again, or more records.
     pub(super) fn evaluate(&mut self, memory: &mut Memory<'_>, partition: PartitionId) {
-        self.unready(memory, partition);
+        if self.is_sendable(memory, partition) {
+            self.make_ready(memory, partition);
+        } else {
+            self.unready(memory, partition);
+        }
+    }
+
+    /// Whether a partition has something that can be sent now; sets its timer if it will later.
+    fn is_sendable(&mut self, memory: &mut Memory<'_>, partition: PartitionId) -> bool {
         let slot = &memory.partitions[partition];
         let recovers = slot.in_flight == 0 && slot.course != Course::Steady;
         if recovers && !Self::awaits_rest(memory, partition) {
@@ -28,7 +37,7 @@ impl Machine {
         let batch = slot.cursor;
         if batch.is_none() || slot.course.waits() || Self::awaits_rest(memory, partition) {
             self.timers.remove(memory, partition);
-            return;
+            return false;
         }
         let entry = &memory.batches[batch];
         let open = entry.state == BatchState::Open;
@@ -38,12 +47,10 @@ impl Machine {
         }
         if due > self.now {
             self.timers.set(memory, partition, due);
-            return;
+            return false;
         }
         self.timers.remove(memory, partition);
-        if self.may_send(memory, partition, batch) && self.find_leader(memory, partition) {
-            self.make_ready(memory, partition, !open);
-        }
+        self.may_send(memory, partition, batch) && self.find_leader(memory, partition)
     }
 
     /// Whether the head is a part that is on its way or was told: its rest goes first, once the event
@@ -107,29 +114,36 @@ impl Machine {
         slot.in_flight == 0 || memory.brokers[slot.broker].link == slot.link
     }
 
-    fn make_ready(&mut self, memory: &mut Memory<'_>, partition: PartitionId, urgent: bool) {
-        let slot = &mut memory.partitions[partition];
+    fn make_ready(&mut self, memory: &mut Memory<'_>, partition: PartitionId) {
+        let slot = &memory.partitions[partition];
         let broker = slot.broker;
-        let bytes = memory.batches[slot.cursor].length;
+        if slot.has(flag::READY) && slot.ready_on == broker {
+            self.uncount(memory, partition);
+        } else {
+            self.unready(memory, partition);
+            let slot = &mut memory.partitions[partition];
+            slot.ready_on = broker;
+            slot.ready_next = PartitionId::NONE;
+            let list = &mut memory.brokers[broker];
+            slot.ready_previous = core::mem::replace(&mut list.ready_last, partition);
+            let before = slot.ready_previous;
+            if before.is_none() {
+                list.ready_first = partition;
+                list.ready_since = self.now;
+            } else {
+                memory.partitions[before].ready_next = partition;
+            }
+        }
+        let (slot, list) = (&mut memory.partitions[partition], &mut memory.brokers[broker]);
+        let entry = &memory.batches[slot.cursor];
+        let urgent = entry.state != BatchState::Open;
         slot.set(flag::READY);
+        slot.ready_bytes = entry.length;
+        list.ready_count = list.ready_count.wrapping_add(1);
+        list.ready_bytes = list.ready_bytes.wrapping_add(entry.length);
         if urgent {
             slot.set(flag::URGENT);
-        }
-        slot.ready_bytes = bytes;
-        slot.ready_on = broker;
-        slot.ready_next = PartitionId::NONE;
-        let list = &mut memory.brokers[broker];
-        slot.ready_previous = core::mem::replace(&mut list.ready_last, partition);
-        let before = slot.ready_previous;
-        if before.is_none() {
-            list.ready_first = partition;
-            list.ready_since = self.now;
-        }
-        list.ready_count = list.ready_count.wrapping_add(1);
-        list.ready_bytes = list.ready_bytes.saturating_add(bytes);
-        list.urgent = list.urgent.wrapping_add(u32::from(urgent));
-        if before.is_some() {
-            memory.partitions[before].ready_next = partition;
+            list.urgent = list.urgent.wrapping_add(1);
         }
         // Without an id nothing can go out: `poll_timeout` is due now, and then it is asked for.
         if self.config.idempotence && self.identity.is_none() && !self.acquire.question.is_asked() {
@@ -138,30 +152,35 @@ impl Machine {
         self.want_link(memory, broker);
     }
 
+    /// A partition on a ready list counts no more, nor what it has to send.
+    fn uncount(&mut self, memory: &mut Memory<'_>, partition: PartitionId) {
+        let slot = &mut memory.partitions[partition];
+        let list = &mut memory.brokers[slot.ready_on];
+        list.ready_count = list.ready_count.wrapping_sub(1);
+        list.ready_bytes = list.ready_bytes.wrapping_sub(slot.ready_bytes);
+        if slot.has(flag::URGENT) {
+            list.urgent = list.urgent.wrapping_sub(1);
+        }
+        slot.clear(flag::READY | flag::URGENT);
+    }
+
     /// Takes a partition off its ready list, if it is on one.
     pub(super) fn unready(&mut self, memory: &mut Memory<'_>, partition: PartitionId) {
-        let slot = &mut memory.partitions[partition];
-        if !slot.has(flag::READY) {
+        if !memory.partitions[partition].has(flag::READY) {
             return;
         }
-        let urgent = slot.has(flag::URGENT);
-        slot.clear(flag::READY | flag::URGENT);
+        self.uncount(memory, partition);
+        let slot = &mut memory.partitions[partition];
         let (previous, next) = (slot.ready_previous, slot.ready_next);
-        let (broker, bytes) = (slot.ready_on, slot.ready_bytes);
-        let list = &mut memory.brokers[broker];
-        list.ready_count = list.ready_count.wrapping_sub(1);
-        list.ready_bytes = list.ready_bytes.saturating_sub(bytes);
-        list.urgent = list.urgent.wrapping_sub(u32::from(urgent));
+        let list = &mut memory.brokers[slot.ready_on];
         if previous.is_none() {
             list.ready_first = next;
+        } else {
+            memory.partitions[previous].ready_next = next;
         }
         if next.is_none() {
             list.ready_last = previous;
-        }
-        if previous.is_some() {
-            memory.partitions[previous].ready_next = next;
-        }
-        if next.is_some() {
+        } else {
             memory.partitions[next].ready_previous = previous;
         }
     }

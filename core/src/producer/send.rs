@@ -189,7 +189,6 @@ impl Machine {
             let batch = memory.partitions[partition].cursor;
             if !self.may_send(memory, partition, batch) {
                 // What allowed it has changed while it waited: another epoch, a lapsed window.
-                self.unready(memory, partition);
                 self.evaluate(memory, partition);
                 continue;
             }

@@ -299,3 +299,50 @@ fn who_waits_for_a_link_and_never_failed_keeps_its_place() {
         assert_eq!(served, [0, 1, 2], "in ten seconds of round {round}");
     }
 }
+
+/// Four partitions of one broker, with requests for one batch each, one at a time. The last one's is on
+/// its way, the others' wait, the first one's last. Returns whose turn it is after something happened.
+fn turns_after(happens: impl FnOnce(&mut World, Topic, &str)) -> Vec<i32> {
+    let settings = Config {
+        max_in_flight: 1,
+        batch_size: 256,
+        max_request_size: 256,
+        metadata_max_age: Duration::from_secs(1),
+        ..config()
+    };
+    let mut world = World::new(settings, 4);
+    let topic = world.ready();
+    let record = "x".repeat(150);
+    for partition in (0..4).rev() {
+        world.send(topic, partition, &record);
+        world.run();
+    }
+    happens(&mut world, topic, &record);
+    let mut turns = Vec::new();
+    while let Some(sent) = world.sent.pop_front() {
+        turns.push(sent.only().partition);
+        world.acknowledge(&sent, 0);
+        world.run();
+    }
+    turns
+}
+
+#[test]
+fn regression_metadata_sends_nobody_who_waits_to_the_end_of_the_line() {
+    let turns = turns_after(|world, _, _| {
+        let asked = world.metadata_requests.len();
+        world.pass(1_001);
+        let sent = world.take();
+        assert_eq!(sent.only().partition, 3);
+        world.acknowledge(&sent, 0);
+        world.run();
+        assert_eq!(world.metadata_requests.len(), asked + 1);
+    });
+    assert_eq!(turns, [2, 1, 0], "seed 10063565");
+}
+
+#[test]
+fn regression_more_records_send_nobody_who_waits_to_the_end_of_the_line() {
+    let turns = turns_after(|world, topic, record| world.send(topic, 2, record));
+    assert_eq!(turns, [3, 2, 1, 0, 2]);
+}
