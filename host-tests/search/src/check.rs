@@ -32,6 +32,8 @@ impl Checker {
     pub const I7: Self = Self::Promise(Promise::I7);
     /// In time, and no work without a deadline.
     pub const I8: Self = Self::Promise(Promise::I8);
+    /// Bounded memory: none of it is lost.
+    pub const I9: Self = Self::Promise(Promise::I9);
     /// No panic, no bad bytes.
     pub const I10: Self = Self::Promise(Promise::I10);
     /// The same sequence has the same bytes.

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use ottla::identity::Sequence;
 use ottla::producer::{Batch, LinkAction, Producer, Topic};
 use ottla::{Cause, Duration, Event, Instant, Link, Outcome, Reason, Record};
+use ottla_simulator::free_blocks;
 
 use crate::brokers::{NODES, TOPIC};
 use crate::check::{Checker, Violation};
@@ -23,6 +24,8 @@ ottla::fixed! {
         host: 8, names: 8, blocks: 6, block_size: 128,
     }
 }
+/// Blocks of that memory.
+const BLOCKS: usize = 6;
 const _: () = assert!(BLOCK == 128 && LINKS == 3 && RECORDS == 6);
 
 /// What a record holds.
@@ -475,13 +478,22 @@ impl Client {
         })
     }
 
-    /// I20, of a producer that has nothing left to do, if nobody answers it any more: what is on its
+    /// I9, of a producer at rest: once all is told, it keeps no block.
+    fn check_blocks(&self, setup: &Setup, facts: &Facts) -> Option<Violation> {
+        let kept = usize::from(setup.lie == Some(Lie::KeepsBlock) && facts.decided != 0);
+        let used = BLOCKS - free_blocks(self.producer.owner()) + kept;
+        let what = || format!("all is told, and {used} blocks are not given back");
+        (facts.untaken == 0 && used > 0).then(|| Checker::I9.broken(what()))
+    }
+
+    /// I20 and I9, of a producer that has nothing left to do, if nobody answers it any more: what is on its
     /// way is given up when its time is over, nothing new begins, and no timer is left in the end.
     pub(crate) fn check_rest(mut self, setup: &Setup, frames: &mut Frames) -> Option<Violation> {
         let mut effects = Vec::new();
         let mut idle = false;
         for _ in 0..TIMERS {
-            let wait = self.facts(setup).wait?;
+            let facts = self.facts(setup);
+            let Some(wait) = facts.wait else { return self.check_blocks(setup, &facts) };
             let waits = self.links.iter().flatten().any(|k| !k.connected || k.asked != k.answered);
             // From then on there is nothing but links that are closed, one after the other.
             idle |= wait >= FAR;

@@ -35,13 +35,12 @@
 //! a deadline, none given up though nothing was slow, no wake-up in vain twice within half a pause, no
 //! node called again before the pause), I10 (no panic, every frame can be read), I11, I12, I17, I21 and
 //! R7 on the wire ([`check`], [`book`]). In every state of the producer in which nothing is left to do,
-//! I20: if nobody answers any more, nothing begins, and no timer is left but those that close links.
+//! I20: if nobody answers any more, nothing begins, and no timer is left but those that close links; and
+//! I9: in the end no block is some batch's. That memory is bounded needs no look: it is fixed.
 //! I19 for every write, which is dropped and made again, and in one state of 256 for reads of nothing.
 //! I18 for one state of 256, which is entered again from the beginning by the same calls: the same has
 //! to come of each, and the same state in the end. What a fault suspends is the simulator's table. The
 //! identity rules are searched alone, too ([`identity`]).
-//!
-//! I9 is not judged here: memory is fixed, and what it refuses breaks I10.
 
 #![forbid(unsafe_code)]
 

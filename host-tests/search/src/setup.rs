@@ -30,6 +30,8 @@ pub enum Lie {
     NoPauses,
     /// A write that is dropped counts as one of a byte.
     EatsBytes,
+    /// The first batch's block counts as used though all is done.
+    KeepsBlock,
 }
 
 /// A world to be searched.

@@ -47,12 +47,13 @@ fn a_producer_that_goes_on_after_a_fatal_answer_is_found() {
 }
 
 #[test]
-fn a_producer_that_does_not_come_to_rest_or_does_not_wait_is_found() {
+fn a_producer_that_does_not_come_to_rest_does_not_wait_or_keeps_memory_is_found() {
     let checkers = [
         (Lie::Timer, Checker::I20),
         (Lie::Slip, Checker::I18),
         (Lie::NoPauses, Checker::I8),
         (Lie::EatsBytes, Checker::I19),
+        (Lie::KeepsBlock, Checker::I9),
     ];
     let setup = Setup::new(1, 2).with(&[Fault::LostRequest]);
     let report = search(&setup, LIMIT);

@@ -68,7 +68,7 @@ impl Charged for Wide {
 }
 
 /// Blocks that can be had of fixed memory; of a copy, so that nothing changes.
-fn free_blocks(owner: &(impl Owner + Clone)) -> usize {
+pub fn free_blocks(owner: &(impl Owner + Clone)) -> usize {
     let mut copy = owner.clone();
     let blocks = copy.memory().blocks;
     std::iter::from_fn(|| blocks.allocate(1)).count()

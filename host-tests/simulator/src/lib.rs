@@ -44,6 +44,7 @@ mod wire;
 mod world;
 
 pub use coverage::Coverage;
+pub use engine::free_blocks;
 pub use fault::{Fault, Fired, always};
 pub use look::Looks;
 pub use promise::{Promise, Violation};
