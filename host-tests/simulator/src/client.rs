@@ -149,11 +149,11 @@ impl World {
             return;
         }
         let mut turns = 0;
-        while self.turn(c) && self.broken.is_none() {
+        while turns < TURNS_MAX && self.turn(c) && self.broken.is_none() {
             turns += 1;
-            if turns == TURNS_MAX {
-                self.blame(Promise::I8, format!("client {c} has always something to do"));
-            }
+        }
+        if turns == TURNS_MAX {
+            self.blame(Promise::I8, format!("client {c} has always something to do"));
         }
         self.look(c);
     }

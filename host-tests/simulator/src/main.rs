@@ -8,6 +8,7 @@ use std::{fs, thread};
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::Parser;
+use ottla_simulator::Promise;
 use ottla_simulator::operation::{read_script, script};
 use ottla_simulator::report::Report;
 use ottla_simulator::run::{self, Outcome};
@@ -51,6 +52,9 @@ struct Cli {
     /// Ends at the first seed that breaks a promise, and does not cut it down
     #[arg(long, conflicts_with_all = ["seed", "script"])]
     first: bool,
+    /// Judges only these promises, as I3, and goes on when others are broken
+    #[arg(long, value_name = "PROMISE", conflicts_with_all = ["script", "told", "complete"])]
+    judge: Vec<Promise>,
     /// The commit, to be told with failing seeds
     #[arg(long, default_value = "unknown")]
     commit: String,
@@ -61,7 +65,8 @@ fn main() -> ExitCode {
     let result = match (&cli.script, cli.seed) {
         (Some(path), _) => play(&cli, path),
         (None, Some(seed)) if cli.told => Ok(show(&cli, &run::told(seed), false)),
-        (None, Some(seed)) => Ok(show(&cli, &run::twice(seed), true)),
+        (None, Some(seed)) if cli.judge.is_empty() => Ok(show(&cli, &run::twice(seed), true)),
+        (None, Some(seed)) => Ok(show(&cli, &run::judging(seed, &cli.judge), false)),
         (None, None) => many(&cli),
     };
     match result {
@@ -128,8 +133,9 @@ fn many(cli: &Cli) -> Result<bool> {
                     if is_over || is_enough.load(Ordering::Relaxed) {
                         break;
                     }
-                    let compared = seed.is_multiple_of(COMPARED);
-                    let outcome = if compared { run::twice(seed) } else { run::seed(seed) };
+                    let compared = cli.judge.is_empty() && seed.is_multiple_of(COMPARED);
+                    let outcome =
+                        if compared { run::twice(seed) } else { run::judging(seed, &cli.judge) };
                     report.take(&outcome, compared);
                     if outcome.violation.is_some() {
                         is_enough.store(cli.first, Ordering::Relaxed);
@@ -149,7 +155,7 @@ fn many(cli: &Cli) -> Result<bool> {
         failed.truncate(1);
     }
     for outcome in failed.iter().take(TOLD_MAX) {
-        show(cli, outcome, !cli.first);
+        show(cli, outcome, !cli.first && cli.judge.is_empty());
     }
     for outcome in failed.iter().skip(TOLD_MAX) {
         let what = outcome.violation.as_ref().map(ToString::to_string).unwrap_or_default();

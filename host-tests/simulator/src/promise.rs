@@ -1,6 +1,7 @@
 //! What the client promises, by the names that a report gives.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// A promise; each has its checker.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -81,6 +82,20 @@ impl Promise {
     }
 }
 
+impl FromStr for Promise {
+    type Err = String;
+
+    /// By its number, as `I3`.
+    fn from_str(number: &str) -> Result<Self, String> {
+        let is_it = |promise: &&Self| promise.checker().split(' ').next() == Some(number);
+        Self::ALL
+            .iter()
+            .find(is_it)
+            .copied()
+            .ok_or_else(|| format!("no promise {number} is judged"))
+    }
+}
+
 impl fmt::Display for Promise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.checker())
@@ -102,5 +117,18 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.at / 1_000_000;
         write!(f, "{} is broken at {seconds} s: {}", self.promise, self.what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn promises_are_known_by_their_numbers() {
+        assert_eq!(("I1".parse(), "I11".parse()), (Ok(Promise::I1), Ok(Promise::I11)));
+        for none in ["", "I", "I5", "i1"] {
+            assert_eq!(none.parse::<Promise>(), Err(format!("no promise {none} is judged")));
+        }
     }
 }

@@ -46,13 +46,20 @@ pub struct Outcome {
 /// Runs what is drawn from a seed.
 #[must_use]
 pub fn seed(seed: u64) -> Outcome {
-    run(seed, &draw::plan(seed), false)
+    run(seed, &draw::plan(seed), false, &[])
+}
+
+/// As [`seed`], but only some promises are judged, or all if none is named: the run goes on when others
+/// are broken.
+#[must_use]
+pub fn judging(seed: u64, promises: &[Promise]) -> Outcome {
+    run(seed, &draw::plan(seed), false, promises)
 }
 
 /// As [`seed`], and tells on standard error what happens.
 #[must_use]
 pub fn told(seed: u64) -> Outcome {
-    run(seed, &draw::plan(seed), true)
+    run(seed, &draw::plan(seed), true, &[])
 }
 
 /// Runs the world of a seed with other operations. `told`: tells on standard error what happens.
@@ -60,7 +67,7 @@ pub fn told(seed: u64) -> Outcome {
 pub fn operations(seed: u64, operations: &[Operation], told: bool) -> Outcome {
     let mut plan = draw::plan(seed);
     plan.operations = operations.to_vec();
-    run(seed, &plan, told)
+    run(seed, &plan, told, &[])
 }
 
 /// The promises that operations suspend.
@@ -75,12 +82,13 @@ fn suspended(operations: &[Operation]) -> Vec<Promise> {
     promises
 }
 
-fn run(seed: u64, plan: &Plan, told: bool) -> Outcome {
+fn run(seed: u64, plan: &Plan, told: bool, judged: &[Promise]) -> Outcome {
     let suspended = suspended(&plan.operations);
     let mut world = None;
     let panicked = caught(|| {
         let world = world.insert(World::new(seed, plan));
         world.told = told;
+        world.judged = judged.to_vec();
         if told {
             eprintln!("{:#?}", plan.setup);
         }
@@ -128,7 +136,8 @@ fn run(seed: u64, plan: &Plan, told: bool) -> Outcome {
         outcome.span = world.now;
         outcome.violation = world.broken;
     }
-    if let Some(what) = panicked {
+    let is_judged = judged.is_empty() || judged.contains(&Promise::I10);
+    if let Some(what) = panicked.filter(|_| is_judged) {
         let violation = Violation { promise: Promise::I10, at: outcome.span, what };
         outcome.violation = Some(violation);
     }

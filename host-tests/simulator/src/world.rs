@@ -116,6 +116,8 @@ pub(crate) struct World {
     pub(crate) hash: u64,
     /// Tells what happens on standard error.
     pub(crate) told: bool,
+    /// Only these are judged; none: all.
+    pub(crate) judged: Vec<Promise>,
     pub(crate) broken: Option<Violation>,
 }
 
@@ -174,6 +176,7 @@ impl World {
             steps: 0,
             hash: seed,
             told: false,
+            judged: Vec::new(),
             broken: None,
             setup,
         };
@@ -242,7 +245,9 @@ impl World {
     /// A promise is broken; the first counts.
     pub(crate) fn blame(&mut self, promise: Promise, what: String) {
         let at = self.now;
-        self.broken.get_or_insert(Violation { promise, at, what });
+        if self.judged.is_empty() || self.judged.contains(&promise) {
+            self.broken.get_or_insert(Violation { promise, at, what });
+        }
     }
 
     /// Tells what happens, if anybody wants to know.
@@ -351,5 +356,24 @@ impl World {
         }
         self.pump(client);
         self.clients[client].numb = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_to_be_judged_ends_a_run() {
+        let broken = |judged: &[Promise]| {
+            let mut world = crate::end::tests::healed(1);
+            world.judged = judged.to_vec();
+            world.blame(Promise::I8, "late".into());
+            world.blame(Promise::I3, "before it".into());
+            world.broken.map(|violation| violation.promise)
+        };
+        assert_eq!(broken(&[]), Some(Promise::I8), "all are judged, and the first counts");
+        assert_eq!(broken(&[Promise::I2, Promise::I3]), Some(Promise::I3));
+        assert_eq!(broken(&[Promise::I4]), None);
     }
 }

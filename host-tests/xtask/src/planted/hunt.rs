@@ -22,6 +22,8 @@ const UNCHANGED: &str = "simulate-unchanged";
 
 /// After so long a run is ended. That proves nothing: the machine may be slow.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// The same where only some promises are judged: what breaks another may do so for ever.
+const PATIENCE_FOR_SOME: Duration = Duration::from_secs(120);
 
 /// How a bug was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -94,15 +96,19 @@ impl Hunt<'_> {
     /// [`Self::keep`] has to come before. A seed that found something has passed without the change.
     pub(crate) fn find(&self) -> Result<Verdict> {
         self.build(SIMULATOR)?;
-        let verdict = self.seeds("simulate", 0, self.seeds)?;
-        match &verdict {
-            Verdict::Found(Found { seed: Some(seed), .. }) => {
-                self.seeds(UNCHANGED, *seed, 1)?.is_the_changes_doing()?;
-                Ok(verdict)
-            }
-            Verdict::Found(_) | Verdict::NoEnd => Ok(verdict),
+        match self.find_by_seed(&[])? {
             Verdict::Nothing => self.search(),
+            verdict => Ok(verdict),
         }
+    }
+
+    /// What seeds find of these promises, or of all if none is named, with what [`Self::find`] has built.
+    pub(super) fn find_by_seed(&self, promises: &[&str]) -> Result<Verdict> {
+        let verdict = self.seeds("simulate", 0, self.seeds, promises)?;
+        if let Verdict::Found(Found { seed: Some(seed), .. }) = &verdict {
+            self.seeds(UNCHANGED, *seed, 1, promises)?.is_the_changes_doing()?;
+        }
+        Ok(verdict)
     }
 
     /// Makes the tree what it was. If the search found anything, it passes without the change.
@@ -135,15 +141,17 @@ impl Hunt<'_> {
         Ok(())
     }
 
-    /// Runs seeds of the simulator until one breaks a promise.
-    fn seeds(&self, program: &str, from: u64, count: u64) -> Result<Verdict> {
+    /// Runs seeds of the simulator until one breaks a promise: of these, if any is named.
+    fn seeds(&self, program: &str, from: u64, count: u64, promises: &[&str]) -> Result<Verdict> {
         let mut simulate = Command::new(self.program(program));
         let (from, count) = (from.to_string(), count.to_string());
         simulate.args(["--first", "--from", &from, "--seeds", &count]);
+        simulate.args(promises.iter().flat_map(|promise| ["--judge", promise]));
         if let Some(threads) = self.threads {
             simulate.args(["--threads", &threads.to_string()]);
         }
-        look(&mut simulate, &self.said(), PATIENCE, broken)
+        let patience = if promises.is_empty() { PATIENCE } else { PATIENCE_FOR_SOME };
+        look(&mut simulate, &self.said(), patience, broken)
     }
 
     /// Enters all states of the worlds of a full test run, until one breaks a promise.
