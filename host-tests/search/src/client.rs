@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use ottla::identity::Sequence;
 use ottla::producer::{Batch, LinkAction, Producer, Topic};
 use ottla::{Cause, Duration, Event, Instant, Link, Outcome, Reason, Record};
-use ottla_simulator::free_blocks;
+use ottla_simulator::{free_blocks, is_own_wish};
 
 use crate::brokers::{NODES, TOPIC};
 use crate::check::{Checker, Violation};
@@ -21,7 +21,7 @@ ottla::fixed! {
     /// Memory of a searched producer: as small as the worlds need.
     pub Small {
         topics: 1, partitions: 2, batches: 6, requests: 10, links: 3, brokers: 3,
-        host: 8, names: 8, blocks: 6, block_size: 128,
+        host: 8, names: 8, blocks: BLOCKS, block_size: 128,
     }
 }
 /// Blocks of that memory.
@@ -337,11 +337,8 @@ impl Client {
                         effects.push(Effect::Connect(link.index() as u8, node));
                     }
                     LinkAction::Close(link, reason) => {
-                        let own = matches!(
-                            reason,
-                            Reason::Idle | Reason::Replaced | Reason::Shutdown | Reason::Paused
-                        );
-                        if let Some(known) = self.links[link.index()].take().filter(|_| !own) {
+                        let known = self.links[link.index()].take();
+                        if let Some(known) = known.filter(|_| !is_own_wish(reason)) {
                             self.note_loss(known);
                         }
                         effects.push(Effect::Close(link.index() as u8));

@@ -47,4 +47,5 @@ pub use coverage::Coverage;
 pub use engine::free_blocks;
 pub use fault::{Fault, Fired, always};
 pub use look::Looks;
+pub use pace::is_own_wish;
 pub use promise::{Promise, Violation};

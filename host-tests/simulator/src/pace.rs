@@ -8,6 +8,16 @@ use crate::look::Look;
 use crate::promise::Promise;
 use crate::world::World;
 
+/// Whether a link ended as its producer wished so, and not because something failed: nobody waits after
+/// that.
+#[must_use]
+pub const fn is_own_wish(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Idle | Reason::Replaced | Reason::Shutdown | Reason::Paused | Reason::Rebootstrap
+    )
+}
+
 impl Client {
     /// It goes back to the addresses that it began with, and forgets all other brokers, with their
     /// back-offs.
@@ -19,19 +29,11 @@ impl Client {
 impl World {
     /// A link has ended: if not by the client's own wish, it waits before it tries again.
     pub(crate) fn note_loss(&mut self, c: usize, link: Link, reason: Reason) {
-        let own = matches!(
-            reason,
-            Reason::Idle
-                | Reason::Replaced
-                | Reason::Shutdown
-                | Reason::Paused
-                | Reason::Rebootstrap
-        );
         let wires = self.clients[c].wires.iter().filter_map(|id| self.wires.get(id));
         let broker = wires.filter(|wire| wire.link == Some(link)).map(|wire| wire.broker).next();
         let now = self.time(c).as_micros();
         let client = &mut self.clients[c];
-        if own {
+        if is_own_wish(reason) {
             // It may have wished so before it heard that the connection was lost.
             client.lost.retain(|_, (_, other)| *other != link);
         } else if let Some(broker) = broker {

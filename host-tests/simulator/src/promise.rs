@@ -82,6 +82,11 @@ impl Promise {
     }
 }
 
+/// Whether a promise is among those that are judged: all, if none is named.
+pub(crate) fn is_judged(promise: Promise, judged: &[Promise]) -> bool {
+    judged.is_empty() || judged.contains(&promise)
+}
+
 impl FromStr for Promise {
     type Err = String;
 

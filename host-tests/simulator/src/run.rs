@@ -7,7 +7,7 @@ use crate::draw::{self, Plan};
 use crate::fault::{Fault, Fired};
 use crate::look::{Look, Looks};
 use crate::operation::{Kind, Operation};
-use crate::promise::{Promise, Violation};
+use crate::promise::{Promise, Violation, is_judged};
 use crate::world::World;
 
 /// What a run was like.
@@ -136,8 +136,7 @@ fn run(seed: u64, plan: &Plan, told: bool, judged: &[Promise]) -> Outcome {
         outcome.span = world.now;
         outcome.violation = world.broken;
     }
-    let is_judged = judged.is_empty() || judged.contains(&Promise::I10);
-    if let Some(what) = panicked.filter(|_| is_judged) {
+    if let Some(what) = panicked.filter(|_| is_judged(Promise::I10, judged)) {
         let violation = Violation { promise: Promise::I10, at: outcome.span, what };
         outcome.violation = Some(violation);
     }

@@ -15,7 +15,7 @@ use crate::fault::{Fault, Fired};
 use crate::ledger::Ledger;
 use crate::look::Looks;
 use crate::operation::Operation;
-use crate::promise::{Promise, Violation};
+use crate::promise::{Promise, Violation, is_judged};
 use crate::traps::Traps;
 use crate::wire::Wire;
 
@@ -245,7 +245,7 @@ impl World {
     /// A promise is broken; the first counts.
     pub(crate) fn blame(&mut self, promise: Promise, what: String) {
         let at = self.now;
-        if self.judged.is_empty() || self.judged.contains(&promise) {
+        if is_judged(promise, &self.judged) {
             self.broken.get_or_insert(Violation { promise, at, what });
         }
     }
