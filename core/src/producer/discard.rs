@@ -61,7 +61,6 @@ impl Machine {
         let slot = &mut memory.batches[batch];
         slot.decide(Outcome::NotWritten(Cause::Dropped));
         let (partition, next) = (slot.partition, slot.next);
-        self.unready(memory, partition);
         let entry = &mut memory.partitions[partition];
         let mut before = BatchId::NONE;
         if entry.first == batch {

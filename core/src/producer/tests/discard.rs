@@ -118,3 +118,37 @@ fn the_lowest_class_makes_room_for_its_like_and_for_higher_ones() {
     assert_eq!(offer(&mut world, topic, 0, 1), Err(Refused::Dropped));
     assert_eq!(world.producer.counters().dropped, 3);
 }
+
+crate::fixed! {
+    /// Four blocks for three partitions.
+    Three {
+        topics: 1, partitions: 3, batches: 8, requests: 4, links: 1, brokers: 2, host: 16,
+        names: 8, blocks: 4, block_size: 128,
+    }
+}
+
+#[test]
+fn regression_who_makes_room_keeps_its_place_in_the_line() {
+    let settings = Config {
+        when_full: WhenFull::DropOldest,
+        batch_size: 1,
+        max_in_flight: 1,
+        max_request_size: 128,
+        ..config()
+    };
+    let mut world = World::with(Three::new(), settings, 3);
+    let topic = world.ready();
+    // The first is on its way; the oldest of those that wait makes room for the last.
+    for partition in [2, 0, 0, 1, 1] {
+        offer(&mut world, topic, partition, 0).unwrap();
+        world.run();
+    }
+    assert_eq!(fates(&mut world), [(0, 0, DROPPED)]);
+    let mut turns = Vec::new();
+    while let Some(sent) = world.sent.pop_front() {
+        turns.push(sent.only().partition);
+        world.acknowledge(&sent, 0);
+        world.run();
+    }
+    assert_eq!(turns, [2, 0, 1, 1]);
+}
