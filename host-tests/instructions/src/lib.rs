@@ -131,6 +131,11 @@ impl<O: Owner> Run<O> {
         self.turn();
     }
 
+    /// Batches put into requests.
+    pub fn batches(&self) -> u64 {
+        self.producer.counters().batches
+    }
+
     /// Records reported written.
     pub fn written(&self) -> u64 {
         self.written

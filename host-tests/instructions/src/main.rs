@@ -1,5 +1,6 @@
-//! Runs the core for callgrind: `instructions RECORDS PARTITIONS`. Records of 100 bytes go through
-//! batches of 64 KiB; the difference between two runs is the core's.
+//! Runs the core for callgrind: `instructions RECORDS PARTITIONS BATCH_SIZE`. Records of 100 bytes go
+//! through batches of so many bytes; the difference between two runs is the core's. Prints how many
+//! batches there were.
 
 mod copy;
 
@@ -11,8 +12,9 @@ use ottla::{Config, Record};
 
 fn main() {
     let mut arguments = env::args().skip(1).map(|text| text.parse::<u32>().expect("a number"));
-    let (records, partitions) = (arguments.next().expect("RECORDS"), arguments.next().unwrap_or(1));
-    let config = Config { batch_size: 65_536, ..Config::new() };
+    let mut argument = |name: &str| arguments.next().unwrap_or_else(|| panic!("{name} is missing"));
+    let (records, partitions) = (argument("RECORDS"), argument("PARTITIONS"));
+    let config = Config { batch_size: argument("BATCH_SIZE"), ..Config::new() };
     let mut run = Run::new(Growable::new(32 << 20), config, partitions);
     let value = [b'x'; 100];
     for number in 0..records {
@@ -22,5 +24,5 @@ fn main() {
     }
     run.flush();
     assert_eq!(run.written(), u64::from(records));
-    println!("{records} written");
+    println!("{}", run.batches());
 }
