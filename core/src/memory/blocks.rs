@@ -13,6 +13,10 @@ pub trait Blocks {
     /// Enlarges a block to hold `bytes` bytes, keeping what is in it. False: it stays.
     fn enlarge(&mut self, block: BlockId, bytes: u32) -> bool;
 
+    /// A block is written up to `bytes` and will not get more: memory beyond may be given back. False
+    /// while a writer holds the block, too (R18).
+    fn settle(&mut self, block: BlockId, bytes: u32) -> bool;
+
     /// The bytes of a block; empty for one that does not exist.
     fn get(&self, block: BlockId) -> &[u8];
 

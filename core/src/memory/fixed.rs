@@ -30,6 +30,10 @@ impl<const BLOCKS: usize, const SIZE: usize> Blocks for FixedBlocks<BLOCKS, SIZE
         self.bytes.get(block.index()).map_or(&[], |bytes| bytes)
     }
 
+    fn settle(&mut self, _: BlockId, _: u32) -> bool {
+        true
+    }
+
     fn get_mut(&mut self, block: BlockId) -> Option<&mut [u8]> {
         self.bytes.get_mut(block.index()).map(|bytes| &mut bytes[..])
     }

@@ -120,6 +120,22 @@ impl Blocks for GrowableBlocks {
         true
     }
 
+    /// Where memory is scarce, small batches in large blocks would take it all: with many partitions
+    /// there would be none to fill batches with.
+    fn settle(&mut self, block: BlockId, bytes: u32) -> bool {
+        let buffer = self.blocks.get_mut(block.index()).and_then(Option::as_mut);
+        let Some(buffer) = buffer.and_then(Arc::get_mut) else { return false };
+        let needed = bytes.max(SMALLEST).checked_next_power_of_two().unwrap_or(bytes) as usize;
+        if self.charged > self.bound / 2 && needed < buffer.len() {
+            let before = buffer.capacity();
+            buffer.truncate(needed);
+            buffer.shrink_to(needed);
+            let freed = before.saturating_sub(buffer.capacity());
+            self.charged = self.charged.saturating_sub(freed as u64);
+        }
+        true
+    }
+
     fn get(&self, block: BlockId) -> &[u8] {
         self.shared(block).map_or(&[], |buffer| buffer)
     }
@@ -286,5 +302,43 @@ impl Owner for Growable {
             Full::Names => double(&mut self.names, ceiling::NAMES),
             Full::Memory => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUND: u32 = 1 << 20;
+
+    fn blocks() -> GrowableBlocks {
+        GrowableBlocks { bound: BOUND.into(), ..GrowableBlocks::default() }
+    }
+
+    #[test]
+    fn a_block_that_is_settled_gives_memory_back_only_where_it_is_scarce() {
+        let mut blocks = blocks();
+        let small = blocks.allocate(64 * 1024).unwrap();
+        blocks.get_mut(small).unwrap()[..3].copy_from_slice(b"abc");
+        assert!(blocks.settle(small, 3));
+        assert_eq!(blocks.charged, 64 * 1024, "there is plenty");
+        let large = blocks.allocate(BOUND / 2).unwrap();
+        assert!(blocks.settle(large, BOUND / 2));
+        assert!(blocks.settle(small, 3));
+        assert_eq!(blocks.charged, u64::from(BOUND / 2 + SMALLEST));
+        assert_eq!(&blocks.get(small)[..3], b"abc");
+        assert!(blocks.enlarge(small, 5_000));
+        assert_eq!(&blocks.get(small)[..4], b"abc\0");
+    }
+
+    #[test]
+    fn a_block_that_a_writer_holds_is_not_settled() {
+        let mut blocks = blocks();
+        let block = blocks.allocate(BOUND).unwrap();
+        let held = blocks.shared(block).cloned();
+        assert!(!blocks.settle(block, 3));
+        drop(held);
+        assert!(blocks.settle(block, 3));
+        assert_eq!(blocks.charged, u64::from(SMALLEST));
     }
 }

@@ -4,7 +4,7 @@ use super::Phase;
 use super::machine::Machine;
 use super::outcome::{Accepted, Topic};
 use super::partitioner::{key_hash, partition_of};
-use super::slots::{Batch, BatchId, BatchState};
+use super::slots::{Batch, BatchId, BatchState, mark};
 use crate::cluster::TopicState;
 use crate::config::{Partitioner, UnknownTime};
 use crate::error::{Full, Refused};
@@ -140,8 +140,10 @@ impl Machine {
             }
             Err(full) => {
                 if full == Full::Memory {
-                    // R16: whoever waits for memory waits for the open batches.
-                    self.make_all_due(memory);
+                    // R16: whoever waits for memory waits for the open batches, too. They stay
+                    // open: many partitions that get a little room each, now and then, would
+                    // otherwise send it in batches of a record or two.
+                    self.make_all_due(memory, false);
                     self.maintain(memory);
                 }
                 Err(Refused::Full(full))
@@ -187,7 +189,8 @@ impl Machine {
         topic: TopicId,
         record: &Record<'_>,
     ) -> Result<(PartitionId, bool), Refused> {
-        if topic.is_none() || topic.number() > self.pools.topics.high() {
+        // 0 is nobody's.
+        if topic.number().wrapping_sub(1) >= self.pools.topics.high() {
             return Err(Refused::NoSuchTopic);
         }
         let slot = &mut memory.topics[topic];
@@ -350,7 +353,7 @@ impl Machine {
         timestamp: i64,
     ) -> Result<(Accepted, u32), Full> {
         let last = memory.partitions[partition].last;
-        if last.is_some() && memory.batches[last].state == BatchState::Open {
+        if memory.batches[last].state == BatchState::Open {
             if let Some(done) = self.append_to(memory, last, record, fields, timestamp) {
                 return Ok(done);
             }
@@ -469,15 +472,18 @@ impl Machine {
         Ok(batch)
     }
 
-    /// Makes every open batch due now: for a flush, for closing, or because memory is full.
-    pub(super) fn make_all_due(&mut self, memory: &mut Memory<'_>) {
+    /// Makes every open batch due now, and perhaps closes it, unless it is due by this already: for
+    /// a flush, for closing, or because memory is full.
+    pub(super) fn make_all_due(&mut self, memory: &mut Memory<'_>, close: bool) {
         let mut batch = self.live_last;
-        while batch.is_some() && memory.batches[batch].serial > self.due_serial {
+        while memory.batches[batch].serial > self.due_serial {
             let slot = &mut memory.batches[batch];
-            let (open, partition, before) =
-                (slot.state == BatchState::Open, slot.partition, slot.live_previous);
-            if open {
-                slot.state.enter(BatchState::Closed);
+            let (partition, before) = (slot.partition, slot.live_previous);
+            if slot.state == BatchState::Open {
+                slot.set(mark::DUE);
+                if close {
+                    slot.state.enter(BatchState::Closed);
+                }
                 self.evaluate(memory, partition);
             }
             batch = before;

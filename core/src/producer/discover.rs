@@ -337,7 +337,7 @@ impl Machine {
     fn leads_anything(&self, memory: &Memory<'_>, id: i32) -> bool {
         self.pools.partitions.numbers().any(|number| {
             let slot = &memory.partitions[PartitionId::from_number(number)];
-            slot.topic.is_some() && slot.leader == Some(id)
+            slot.leader == Some(id)
         })
     }
 
@@ -443,7 +443,7 @@ impl Machine {
         // Who is known to lead may have its address in the same answer, however old that is.
         let old = epoch.is_some() && epoch < slot.leader_epoch;
         let leader = if old { slot.leader } else { leader };
-        let newer = epoch.is_some() && epoch > slot.leader_epoch;
+        let newer = epoch > slot.leader_epoch;
         let moved = slot.leader != leader;
         slot.leader = leader;
         if newer {
@@ -536,7 +536,7 @@ impl Machine {
         for number in self.pools.partitions.numbers() {
             let partition = PartitionId::from_number(number);
             let slot = &memory.partitions[partition];
-            if slot.topic.is_some() && slot.broker.is_none() && slot.first.is_some() {
+            if slot.broker.is_none() && slot.first.is_some() {
                 self.refresh.incomplete = true;
                 let Some(leader) = slot.leader else { continue };
                 // The last one is the farthest, going round.

@@ -84,7 +84,7 @@ impl Machine {
     /// back-off is passed over.
     pub(crate) fn flush(&mut self, memory: &mut Memory<'_>, now: Instant) -> Flush {
         self.tick(now);
-        self.make_all_due(memory);
+        self.make_all_due(memory, true);
         self.maintain(memory);
         Flush(self.serial)
     }
@@ -103,7 +103,7 @@ impl Machine {
             Phase::Closing(earlier) => self.phase.enter(Phase::Closing(earlier.min(deadline))),
             Phase::Unstarted | Phase::Running => self.phase.enter(Phase::Closing(deadline)),
         }
-        self.make_all_due(memory);
+        self.make_all_due(memory, true);
         if deadline <= self.now {
             self.give_up_all(memory, Cause::Closed);
         }

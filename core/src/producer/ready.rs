@@ -8,7 +8,7 @@
 //! ```
 
 use super::machine::Machine;
-use super::slots::{BatchId, BatchState, mark};
+use super::slots::{BatchId, mark};
 use crate::cluster::{Course, flag};
 use crate::identity::WINDOW;
 use crate::link::LinkState;
@@ -40,8 +40,8 @@ impl Machine {
             return false;
         }
         let entry = &memory.batches[batch];
-        let open = entry.state == BatchState::Open;
-        let mut due = if open { entry.created.after(self.config.linger) } else { self.now };
+        let mut due =
+            if entry.may_linger() { entry.created.after(self.config.linger) } else { self.now };
         if slot.backoff_until > self.now && !slot.has(flag::LEADER_CHANGED) {
             due = due.max(slot.backoff_until);
         }
@@ -136,7 +136,7 @@ impl Machine {
         }
         let (slot, list) = (&mut memory.partitions[partition], &mut memory.brokers[broker]);
         let entry = &memory.batches[slot.cursor];
-        let urgent = entry.state != BatchState::Open;
+        let urgent = !entry.may_linger();
         slot.set(flag::READY);
         slot.ready_bytes = entry.length;
         list.ready_count = list.ready_count.wrapping_add(1);
@@ -206,7 +206,7 @@ impl Machine {
 
     /// The first batch from `batch` on that is still to be sent.
     pub(super) fn seek(memory: &Memory<'_>, mut batch: BatchId) -> BatchId {
-        while batch.is_some() && memory.batches[batch].has(mark::IN_FLIGHT | mark::ANSWERED) {
+        while memory.batches[batch].has(mark::IN_FLIGHT | mark::ANSWERED) {
             batch = memory.batches[batch].next;
         }
         batch

@@ -59,7 +59,7 @@ impl Machine {
     pub(super) fn consume(&mut self, memory: &mut Memory<'_>, link: Link, count: u32) {
         let Some(link) = self.links.resolve(memory, link) else { return };
         let oldest = memory.links[link].first;
-        let waits = oldest.is_some() && memory.requests[oldest].taken;
+        let waits = memory.requests[oldest].taken;
         let ahead = memory.links[link].ahead;
         memory.links[link].ahead = ahead.saturating_sub(count);
         let mut left = count.saturating_sub(ahead);
@@ -244,7 +244,9 @@ impl Machine {
         if slot.is_unresolved() {
             return true;
         }
-        if memory.blocks.get_mut(slot.block).is_none() {
+        // What a part leaves is still behind it.
+        let bytes = if slot.has(mark::TORN) { u32::MAX } else { slot.length };
+        if !memory.blocks.settle(slot.block, bytes) {
             return false;
         }
         let sequences = &mut memory.partitions[partition].sequences;

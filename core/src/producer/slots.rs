@@ -99,6 +99,8 @@ pub(crate) mod mark {
     pub(crate) const NO_LOG_START: u16 = 2_048;
     /// It is sent in parts, and the next one has not been made of its records yet.
     pub(crate) const TORN: u16 = 4_096;
+    /// It does not wait for more records, though it may be open. R16.
+    pub(crate) const DUE: u16 = 8_192;
 }
 
 /// A batch from its first record until its outcome was taken and nobody needs its bytes.
@@ -254,6 +256,11 @@ impl BatchSlot {
     /// Whether it has a sequence (or, without idempotence, was sent) and no outcome.
     pub(crate) const fn is_unresolved(&self) -> bool {
         matches!(self.state, BatchState::Assigned | BatchState::Sealed) && !self.has(mark::FINAL)
+    }
+
+    /// Whether it may wait for more records: it is open, and nothing has made it due.
+    pub(crate) const fn may_linger(&self) -> bool {
+        matches!(self.state, BatchState::Open) && !self.has(mark::DUE)
     }
 }
 

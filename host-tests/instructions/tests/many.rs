@@ -133,6 +133,9 @@ struct Load {
     micros: u64,
 }
 
+/// Bytes of a request, by default.
+const REQUEST: u64 = Config::new().max_request_size as u64;
+
 /// Sends it; returns batches and requests, and bytes of batches.
 fn all_busy(load: &Load) -> (u64, u64, u64) {
     let shape = Shape { nodes: 1, partitions: &[1_000], round_trip: load.round_trip };
@@ -173,15 +176,16 @@ fn steady() {
     }
 }
 
-/// As fast as memory allows. A refusal makes all open batches due (R16), so that it is requests that
-/// are full, not batches.
+/// As fast as memory allows. A refusal makes all open batches due (R16), and they take more records
+/// until they go out: requests are full, and batches as large as half of the memory makes them.
 fn flooded() {
-    let load =
-        Load { bound: 32 << 20, round_trip: 10_000, records: 60_000, bytes: 1_000, micros: 0 };
-    let (batches, requests, bytes) = all_busy(&load);
-    let filled = bytes / requests * 100 / u64::from(Config::new().max_request_size);
-    println!("   {filled} % of max.request.size");
-    assert!(batches >= 90 * requests && filled >= 80, "{batches} in {requests}, {filled} %");
+    for (records, bytes) in [(60_000, 1_000), (600_000, 100)] {
+        let load = Load { bound: 32 << 20, round_trip: 30_000, records, bytes, micros: 0 };
+        let (batches, requests, sent) = all_busy(&load);
+        let (filled, mean) = (sent / requests * 100 / REQUEST, sent / batches);
+        println!("   {filled} % of max.request.size");
+        assert!(filled >= 85 && mean >= 12_000, "{filled} % of {mean} bytes");
+    }
 }
 
 /// Without a harness, whose threads may allocate meanwhile.

@@ -680,6 +680,30 @@ fn r16_a_refusal_for_memory_makes_open_batches_due() {
 }
 
 #[test]
+fn r16_what_a_full_memory_makes_due_takes_more_records_until_it_goes_out() {
+    let settings = Config {
+        linger: Duration::from_secs(60),
+        delivery_timeout: Duration::from_secs(200),
+        batch_size: 1_024,
+        max_in_flight: 1,
+        ..Config::new()
+    };
+    let mut world = World::with(Growable::new(3_072), settings, 4);
+    let topic = world.ready();
+    world.send(topic, 0, "a");
+    world.producer.flush(world.now);
+    let first = world.take();
+    world.send(topic, 1, "b");
+    world.send(topic, 2, "c");
+    assert_eq!(world.try_send(topic, 3, "d"), Err(Refused::Full(Full::Memory)));
+    world.send(topic, 1, "e");
+    world.answer(&first, &[(0, 0)]);
+    let sent = world.take();
+    let values: Vec<_> = sent.batches.iter().map(|batch| batch.values.join("")).collect();
+    assert_eq!(values, ["c", "be"]);
+}
+
+#[test]
 fn r16_before_metadata_explicit_partitions_and_declared_topics_are_accepted() {
     let mut world = World::new(config(), 2);
     let topic = world.producer.topic("t").unwrap();
