@@ -53,6 +53,13 @@ impl GrowableBlocks {
         }
     }
 
+    fn release(&mut self) {
+        self.collect_held();
+        for buffer in core::mem::take(&mut self.spare) {
+            self.charged = self.charged.saturating_sub(buffer.capacity() as u64);
+        }
+    }
+
     fn buffer(&mut self, bytes: u32) -> Option<Shared> {
         if let Some(at) = self.spare.iter().rposition(|b| b.capacity() >= bytes as usize) {
             return Some(self.spare.swap_remove(at));
@@ -235,6 +242,13 @@ impl Growable {
         self.blocks.charged
     }
 
+    /// Gives the spare blocks back to the heap. Returns their bytes.
+    pub(crate) fn release(&mut self) -> u64 {
+        let before = self.blocks.charged;
+        self.blocks.release();
+        before.saturating_sub(self.blocks.charged)
+    }
+
     /// Blocks that are some batch's.
     #[must_use]
     pub fn blocks_used(&self) -> usize {
@@ -329,6 +343,22 @@ mod tests {
         assert_eq!(&blocks.get(small)[..3], b"abc");
         assert!(blocks.enlarge(small, 5_000));
         assert_eq!(&blocks.get(small)[..4], b"abc\0");
+    }
+
+    #[test]
+    fn what_nobody_uses_is_released() {
+        let mut blocks = blocks();
+        let (used, held, spare) =
+            (blocks.allocate(1_024), blocks.allocate(2_048), blocks.allocate(4_096));
+        let writer = blocks.shared(held.unwrap()).cloned();
+        blocks.free(held.unwrap());
+        blocks.free(spare.unwrap());
+        blocks.release();
+        assert_eq!(blocks.charged, 1_024 + 2_048);
+        drop(writer);
+        blocks.release();
+        assert_eq!(blocks.charged, 1_024);
+        assert!(blocks.get_mut(used.unwrap()).is_some());
     }
 
     #[test]

@@ -464,6 +464,13 @@ impl<O: Owner> Producer<O> {
         matches!(self.machine.phase, Phase::Closed)
     }
 
+    /// Whether every record that was accepted has its outcome, and that was taken
+    /// ([`Producer::poll_event`]).
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        self.machine.live_first.is_none() && self.machine.event_first.is_none()
+    }
+
     /// Whether every record accepted before a flush has its outcome.
     pub fn is_flushed(&mut self, flush: Flush) -> bool {
         self.machine.is_flushed(&self.owner.memory(), flush)
@@ -533,5 +540,14 @@ impl<O: Owner> Producer<O> {
     #[must_use]
     pub const fn owner(&self) -> &O {
         &self.owner
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Producer<crate::memory::Growable> {
+    /// Gives memory back to the heap that no batch has: [`Growable`](crate::memory::Growable) keeps it
+    /// for the next ones. For producers that have nothing to do after they had much. Returns the bytes.
+    pub fn release_memory(&mut self) -> u64 {
+        self.owner.release()
     }
 }

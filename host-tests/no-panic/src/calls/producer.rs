@@ -55,6 +55,7 @@ fn verbs(producer: &mut Producer<Node>) {
     }
     let flush = opaque(producer.flush(now()));
     opaque(producer.is_flushed(flush));
+    opaque(producer.is_settled());
     opaque(producer.is_closed());
     if opaque(false) {
         producer.close(now(), now());
