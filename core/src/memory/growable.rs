@@ -15,14 +15,53 @@ pub type Shared = Arc<Vec<u8>>;
 /// The smallest block: batches that stay small cost little.
 const SMALLEST: u32 = 1024;
 
+/// Classes of buffers by the logarithm of their capacity.
+const CLASSES: usize = u32::BITS as usize;
+
+/// The class of a buffer of so many bytes.
+fn class(bytes: usize) -> usize {
+    (bytes.checked_ilog2().unwrap_or(0) as usize).min(CLASSES - 1)
+}
+
+/// Buffers that nobody uses, by class.
+#[derive(Clone, Default, Debug)]
+struct Spares {
+    classes: [Vec<Shared>; CLASSES],
+}
+
+impl Spares {
+    fn push(&mut self, buffer: Shared) {
+        if let Some(class) = self.classes.get_mut(class(buffer.capacity())) {
+            class.push(buffer);
+        }
+    }
+
+    /// A large one, whatever it is needed for: what it is used for next will not have to grow.
+    fn largest(&mut self) -> Option<Shared> {
+        self.classes.iter_mut().rev().find_map(Vec::pop)
+    }
+
+    /// One that holds `bytes` bytes and little more.
+    fn fitting(&mut self, bytes: usize) -> Option<Shared> {
+        let fits = |buffer: &mut Shared| buffer.capacity() >= bytes;
+        self.classes.iter_mut().skip(class(bytes)).find_map(|class| class.pop_if(fits))
+    }
+}
+
 /// Blocks of one heap buffer each, charged by capacity against a bound.
+///
+/// While memory is plentiful, a batch gets the largest buffer there is, so that it need not grow. Where
+/// more than half of the bound is taken it gets the smallest that does, is moved to a larger one when it
+/// grows, and back to a smaller one when it goes out and does not fill it: otherwise small batches in
+/// large blocks take it all. Buffers change hands within the bound; the heap sees few of them come and
+/// go, since it does not take well to that: what one thread gave back, others cannot use.
 #[derive(Clone, Default, Debug)]
 struct GrowableBlocks {
     /// Block by number; `None` where the number is free.
     blocks: Vec<Option<Shared>>,
     free_numbers: Vec<u32>,
-    /// Buffers that nobody uses, kept for the next blocks.
-    spare: Vec<Shared>,
+    /// Kept for the next blocks.
+    spare: Spares,
     /// Given back while a writer still held them.
     held: Vec<Shared>,
     /// Capacity of all buffers, spare and held ones included.
@@ -35,7 +74,7 @@ impl GrowableBlocks {
     fn make_room(&mut self, bytes: u64) -> bool {
         self.collect_held();
         while self.charged.saturating_add(bytes) > self.bound {
-            let Some(buffer) = self.spare.pop() else { return false };
+            let Some(buffer) = self.spare.largest() else { return false };
             self.charged = self.charged.saturating_sub(buffer.capacity() as u64);
         }
         true
@@ -55,27 +94,60 @@ impl GrowableBlocks {
 
     fn release(&mut self) {
         self.collect_held();
-        for buffer in core::mem::take(&mut self.spare) {
+        while let Some(buffer) = self.spare.largest() {
             self.charged = self.charged.saturating_sub(buffer.capacity() as u64);
+        }
+        self.spare = Spares::default();
+    }
+
+    fn is_scarce(&self) -> bool {
+        self.charged > self.bound / 2
+    }
+
+    /// A spare buffer for `bytes` bytes.
+    fn spare(&mut self, bytes: usize) -> Option<Shared> {
+        let largest = if self.is_scarce() { None } else { self.spare.largest() };
+        match largest {
+            Some(buffer) if buffer.capacity() >= bytes => Some(buffer),
+            Some(buffer) => {
+                self.spare.push(buffer);
+                None
+            }
+            None => self.spare.fitting(bytes),
         }
     }
 
     fn buffer(&mut self, bytes: u32) -> Option<Shared> {
-        if let Some(at) = self.spare.iter().rposition(|b| b.capacity() >= bytes as usize) {
-            return Some(self.spare.swap_remove(at));
+        if let Some(buffer) = self.spare(bytes as usize) {
+            return Some(buffer);
+        }
+        // A writer may have given one back.
+        self.collect_held();
+        if let Some(buffer) = self.spare(bytes as usize) {
+            return Some(buffer);
         }
         let capacity = bytes.max(SMALLEST).min(self.largest());
         if !self.make_room(u64::from(capacity)) {
             return None;
         }
-        // make_room may have found one that a writer gave back.
-        if let Some(at) = self.spare.iter().rposition(|b| b.capacity() >= bytes as usize) {
-            return Some(self.spare.swap_remove(at));
-        }
         let mut buffer = Vec::new();
         buffer.try_reserve_exact(capacity as usize).ok()?;
         self.charged = self.charged.saturating_add(buffer.capacity() as u64);
         Some(Arc::new(buffer))
+    }
+
+    /// Moves the first `bytes` bytes of a block to another buffer.
+    fn move_to(&mut self, block: BlockId, mut buffer: Shared, bytes: usize) {
+        open(&mut buffer);
+        let old = self.blocks.get_mut(block.index()).and_then(Option::as_mut);
+        let room = Arc::get_mut(&mut buffer).and_then(|room| room.get_mut(..bytes));
+        if let (Some(old), Some(room)) = (old, room)
+            && let Some(from) = old.get(..bytes)
+        {
+            room.copy_from_slice(from);
+            buffer = core::mem::replace(old, buffer);
+        }
+        self.spare.push(buffer);
     }
 
     fn shared(&self, block: BlockId) -> Option<&Shared> {
@@ -112,6 +184,12 @@ impl Blocks for GrowableBlocks {
         if more == 0 {
             return true;
         }
+        if self.is_scarce()
+            && let Some(buffer) = self.spare.fitting(bytes as usize)
+        {
+            self.move_to(block, buffer, old);
+            return true;
+        }
         if !self.make_room(more as u64) {
             return false;
         }
@@ -127,13 +205,22 @@ impl Blocks for GrowableBlocks {
         true
     }
 
-    /// Where memory is scarce, small batches in large blocks would take it all: with many partitions
-    /// there would be none to fill batches with.
     fn settle(&mut self, block: BlockId, bytes: u32) -> bool {
-        let buffer = self.blocks.get_mut(block.index()).and_then(Option::as_mut);
-        let Some(buffer) = buffer.and_then(Arc::get_mut) else { return false };
+        let Some(capacity) = self.get_mut(block).map(|buffer| buffer.len()) else { return false };
         let needed = bytes.max(SMALLEST).checked_next_power_of_two().unwrap_or(bytes) as usize;
-        if self.charged > self.bound / 2 && needed < buffer.len() {
+        if !self.is_scarce() || needed > capacity / 2 {
+            return true;
+        }
+        match self.spare.fitting(needed) {
+            Some(buffer) if buffer.capacity() <= capacity / 2 => {
+                self.move_to(block, buffer, bytes as usize);
+                return true;
+            }
+            Some(buffer) => self.spare.push(buffer),
+            None => {}
+        }
+        let buffer = self.blocks.get_mut(block.index()).and_then(Option::as_mut);
+        if let Some(buffer) = buffer.and_then(Arc::get_mut) {
             let before = buffer.capacity();
             buffer.truncate(needed);
             buffer.shrink_to(needed);
