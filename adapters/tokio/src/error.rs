@@ -11,63 +11,6 @@ use ottla::{Cause, Doubt, Outcome, Refused};
 use crate::delivery::{Deliveries, Verdict};
 use crate::hooks::NoChoice;
 
-/// All that is wrong with a configuration, at once.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ConfigError {
-    pub(crate) problems: Vec<ConfigProblem>,
-}
-
-/// One fault of a configuration.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ConfigProblem {
-    key: String,
-    message: String,
-}
-
-impl ConfigProblem {
-    pub(crate) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { key: key.into(), message: message.into() }
-    }
-
-    /// The key at fault, such as `linger.ms`.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// What is wrong with it.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-}
-
-impl ConfigError {
-    /// The faults; at least one.
-    #[must_use]
-    pub fn problems(&self) -> &[ConfigProblem] {
-        &self.problems
-    }
-}
-
-impl fmt::Display for ConfigProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.message)
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the configuration is not valid")?;
-        for problem in &self.problems {
-            write!(f, "\n  {problem}")?;
-        }
-        Ok(())
-    }
-}
-
-impl Error for ConfigError {}
-
 /// Why a record was not accepted, or is not known to be written.
 ///
 /// [`SendError::kind`] is for code; the text names sizes, settings, brokers and what to do.

@@ -85,6 +85,9 @@ impl Producer {
     /// Outside of a tokio runtime, or in one without its time driver.
     #[must_use]
     pub fn with_connector(config: Config, connector: impl Connector) -> Self {
+        for warning in config.warnings() {
+            tracing::warn!(key = warning.key(), "{}", warning.message());
+        }
         // The hasher of the standard library is seeded by the system.
         let seed = RandomState::new().hash_one(0);
         let shared = Arc::new(Shared::new(config, seed));

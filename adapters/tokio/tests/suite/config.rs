@@ -134,8 +134,9 @@ fn all_faults_are_told_at_once_and_each_names_its_key() {
   enable.idempotence: \"yes\" is neither true nor false
   retries: \"-1\" is no whole number from 0 to 2147483647
   max.in.flight.requests.per.connection: \"0\" is no whole number from 1 to 2147483647
-  compression.type: the Java producer has this key, this one does not
+  compression.type: \"zstd\" is not possible: compression is not there yet, only none
   batch.size: \"2147483648\" is no whole number from 0 to 2147483647
+  metadata.max.idle.ms: \"4999\" is no whole number from 5000 to 9223372036854775807
   metadata.recovery.strategy: \"retry\" is neither rebootstrap nor none
   metadata.recovery.rebootstrap.trigger.ms: \"-1\" is no whole number from 0 to 9223372036854775807
   partitioner.class: \"com.example.Mine\" is neither org.apache.kafka.clients.producer.RoundRobinPartitioner nor \
@@ -143,13 +144,13 @@ empty, which is the built-in one; one of your own is given by Builder::partition
   partitioner.ignore.keys: \"1\" is neither true nor false
   partitioner.adaptive.partitioning.enable: \"\" is neither true nor false
   partitioner.availability.timeout.ms: \"-5\" is no whole number from 0 to 9223372036854775807
-  partitioner.rack.aware: the Java producer has this key, this one does not
+  partitioner.rack.aware: \"true\" is not possible: leaders in client.rack cannot be preferred yet, only false is \
+there
   bootstrap.servers: \"kafka\" has no port; it has to be host:port
   bootstrap.servers: \"kafka:9092\" stands there twice
   bootstrap.servers: \":1\" has no legal host
   bootstrap.servers: \"kafka:0\" has no port from 1 to 65535
   bootstrap.servers: \"ssl://kafka:9093\" is not of a plaintext listener, the only kind there is yet
-  metadata.max.idle.ms: must be at least 5000
   delivery.timeout.ms: must be at least linger.ms + request.timeout.ms"
     );
     let required = Config::from_properties::<&str, &str>([]).unwrap_err();

@@ -130,3 +130,14 @@ async fn that_the_producer_begins_again_is_told_in_one_line() {
     assert_eq!(delivery.await.unwrap().offset, Some(1));
     assert!(log.take().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_to_be_known_of_the_settings_is_told_at_the_start() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let (_cluster, _producer) =
+        Cluster::start(|builder| builder.properties([("key.serializer", "a.B")]));
+    let line = "WARN a Java class; here keys are bytes, or Producer::typed takes a serializer; \
+                key=\"key.serializer\"";
+    assert_eq!(log.take(), [line]);
+}

@@ -12,4 +12,5 @@ mod logs;
 mod memory;
 mod partitioner;
 mod send;
+mod settings;
 mod tcp;

@@ -1,75 +1,21 @@
 //! Settings of a producer, by builder. From Java's names: [`Config::from_properties`].
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ottla::Acks;
 use ottla::config::{CLIENT_ID_MAX, Partitioner};
 
+use super::addresses::addresses;
+use super::{Config, ConfigError, ConfigProblem, ConfigWarning};
 use crate::clock::{span, std_span};
 use crate::connector::{Connector, TcpConnector};
-use crate::error::{ConfigError, ConfigProblem};
 use crate::hooks::{AddressMap, Choice, OwnPartitioner};
 use crate::producer::Producer;
 
 /// Java's lower bound of `metadata.max.idle.ms`.
 const METADATA_MAX_IDLE_LEAST: ottla::Duration = ottla::Duration::from_millis(5_000);
-
-/// Settings of a producer that were found to be sound.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Config {
-    pub(crate) core: ottla::Config,
-    pub(crate) client_id: String,
-    pub(crate) bootstrap: Vec<(String, u16)>,
-    pub(crate) buffer_memory: u64,
-    pub(crate) max_block: Duration,
-    pub(crate) tcp: TcpConnector,
-    pub(crate) own_partitioner: Option<OwnPartitioner>,
-    pub(crate) address_map: Option<AddressMap>,
-}
-
-impl Config {
-    /// A builder with the defaults; `bootstrap_servers` is to be given.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
-    /// What the core is told.
-    #[must_use]
-    pub const fn core(&self) -> &ottla::Config {
-        &self.core
-    }
-
-    /// `client.id`.
-    #[must_use]
-    pub fn client_id(&self) -> &str {
-        &self.client_id
-    }
-
-    /// The addresses to begin with, host and port.
-    #[must_use]
-    pub fn bootstrap_servers(&self) -> &[(String, u16)] {
-        &self.bootstrap
-    }
-
-    /// `buffer.memory` in bytes.
-    #[must_use]
-    pub const fn buffer_memory(&self) -> u64 {
-        self.buffer_memory
-    }
-
-    /// `max.block.ms`.
-    #[must_use]
-    pub const fn max_block(&self) -> Duration {
-        self.max_block
-    }
-
-    /// The sockets' settings.
-    #[must_use]
-    pub const fn tcp(&self) -> TcpConnector {
-        self.tcp
-    }
-}
 
 /// Puts a [`Config`] or a [`Producer`] together. Faults are kept until then, and told all at
 /// once.
@@ -78,20 +24,24 @@ impl Config {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
-    pub(crate) core: ottla::Config,
-    pub(crate) bootstrap: Option<String>,
-    pub(crate) client_id: String,
-    pub(crate) buffer_memory: u64,
-    pub(crate) max_block: Duration,
-    pub(crate) tcp: TcpConnector,
-    pub(crate) own_partitioner: Option<OwnPartitioner>,
-    pub(crate) address_map: Option<AddressMap>,
+    pub(super) core: ottla::Config,
+    pub(super) bootstrap: Option<String>,
+    pub(super) client_id: String,
+    pub(super) buffer_memory: u64,
+    pub(super) max_block: Duration,
+    pub(super) tcp: TcpConnector,
+    pub(super) own_partitioner: Option<OwnPartitioner>,
+    pub(super) address_map: Option<AddressMap>,
     // What is derived from other settings unless it is set.
-    pub(crate) idempotence: Option<bool>,
-    pub(crate) delivery_timeout: Option<Duration>,
-    pub(crate) reconnect_backoff: Option<Duration>,
-    pub(crate) reconnect_backoff_max: Option<Duration>,
-    pub(crate) problems: Vec<ConfigProblem>,
+    pub(super) idempotence: Option<bool>,
+    pub(super) delivery_timeout: Option<Duration>,
+    pub(super) reconnect_backoff: Option<Duration>,
+    pub(super) reconnect_backoff_max: Option<Duration>,
+    /// The keys that were set. Of those that do nothing, the values, as they may be printed.
+    pub(super) given: BTreeMap<&'static str, String>,
+    /// Warnings by key.
+    pub(super) notes: BTreeMap<String, String>,
+    problems: Vec<ConfigProblem>,
 }
 
 impl Default for Builder {
@@ -109,6 +59,8 @@ impl Default for Builder {
             delivery_timeout: None,
             reconnect_backoff: None,
             reconnect_backoff_max: None,
+            given: BTreeMap::new(),
+            notes: BTreeMap::new(),
             problems: Vec::new(),
         }
     }
@@ -118,6 +70,7 @@ impl Builder {
     /// `bootstrap.servers`, required: addresses to begin with, as `host:port`, separated by
     /// commas. The rest of the cluster is learned from them.
     pub fn bootstrap_servers(mut self, servers: impl Into<String>) -> Self {
+        self.mark("bootstrap.servers");
         self.bootstrap = Some(servers.into());
         self
     }
@@ -125,45 +78,52 @@ impl Builder {
     /// `client.id`, at most 255 bytes; brokers log it and apply quotas by it. Default:
     /// `producer-1` and so on, counted per process.
     pub fn client_id(mut self, id: impl Into<String>) -> Self {
+        self.mark("client.id");
         self.client_id = id.into();
         self
     }
 
     /// `acks`, default all: how many replicas must have a batch before the broker answers.
-    pub const fn acks(mut self, acks: Acks) -> Self {
+    pub fn acks(mut self, acks: Acks) -> Self {
+        self.mark("acks");
         self.core.acks = acks;
         self
     }
 
     /// `enable.idempotence`, default true; but off where `acks` is not all or `retries` is 0,
     /// unless it is set here, which makes those a fault.
-    pub const fn idempotence(mut self, on: bool) -> Self {
+    pub fn idempotence(mut self, on: bool) -> Self {
+        self.mark("enable.idempotence");
         self.idempotence = Some(on);
         self
     }
 
     /// `batch.size` in bytes, default 16384: a batch that reaches it is sent.
-    pub const fn batch_size(mut self, bytes: u32) -> Self {
+    pub fn batch_size(mut self, bytes: u32) -> Self {
+        self.mark("batch.size");
         self.core.batch_size = bytes;
         self
     }
 
     /// `linger.ms`, default 5 ms: how long a batch waits for more records.
     pub fn linger(mut self, linger: Duration) -> Self {
+        self.mark("linger.ms");
         self.core.linger = span(linger);
         self
     }
 
     /// `buffer.memory` in bytes, default 33554432: what all batches take together, from a
     /// record's acceptance to its outcome. A send waits while it is full.
-    pub const fn buffer_memory(mut self, bytes: u64) -> Self {
+    pub fn buffer_memory(mut self, bytes: u64) -> Self {
+        self.mark("buffer.memory");
         self.buffer_memory = bytes;
         self
     }
 
     /// `max.request.size` in bytes, default 1048576: bound of the batches in one request, and of
     /// one record.
-    pub const fn max_request_size(mut self, bytes: u32) -> Self {
+    pub fn max_request_size(mut self, bytes: u32) -> Self {
+        self.mark("max.request.size");
         self.core.max_request_size = bytes;
         self
     }
@@ -175,7 +135,8 @@ impl Builder {
     /// one of its partition. [`Builder::ordered`] prevents that, and so does 1, which holds up all
     /// partitions of a broker for it.
     pub fn max_in_flight(mut self, requests: u32) -> Self {
-        self.core.max_in_flight = clamp_in_flight(requests);
+        self.mark("max.in.flight.requests.per.connection");
+        self.put_in_flight(requests);
         self
     }
 
@@ -194,7 +155,8 @@ impl Builder {
 
     /// `retries`, default 2147483647: attempts after the first. `delivery_timeout` bounds them,
     /// too.
-    pub const fn retries(mut self, retries: u32) -> Self {
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.mark("retries");
         self.core.retries = retries;
         self
     }
@@ -202,19 +164,22 @@ impl Builder {
     /// `retry.backoff.ms`, default 100 ms: the first pause before an attempt is repeated; it
     /// doubles up to `retry_backoff_max`.
     pub fn retry_backoff(mut self, pause: Duration) -> Self {
+        self.mark("retry.backoff.ms");
         self.core.retry_backoff = span(pause);
         self
     }
 
     /// `retry.backoff.max.ms`, default 1 s. Below `retry_backoff`, it is used for every pause.
     pub fn retry_backoff_max(mut self, pause: Duration) -> Self {
+        self.mark("retry.backoff.max.ms");
         self.core.retry_backoff_max = span(pause);
         self
     }
 
     /// `delivery.timeout.ms`, default 2 min: from a record's acceptance to its outcome. At least
     /// `linger` + `request_timeout`; if it is not set, it is raised to that.
-    pub const fn delivery_timeout(mut self, timeout: Duration) -> Self {
+    pub fn delivery_timeout(mut self, timeout: Duration) -> Self {
+        self.mark("delivery.timeout.ms");
         self.delivery_timeout = Some(timeout);
         self
     }
@@ -222,26 +187,30 @@ impl Builder {
     /// `request.timeout.ms`, default 30 s: how long the oldest request on a connection may go
     /// unanswered.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.mark("request.timeout.ms");
         self.core.request_timeout = span(timeout);
         self
     }
 
     /// `max.block.ms`, default 1 min: how long a send waits for memory, for a topic to be known,
     /// and for a partition that the topic does not have yet.
-    pub const fn max_block(mut self, bound: Duration) -> Self {
+    pub fn max_block(mut self, bound: Duration) -> Self {
+        self.mark("max.block.ms");
         self.max_block = bound;
         self
     }
 
     /// `reconnect.backoff.ms`, default 50 ms: the first pause before a broker is connected to
     /// again; it doubles up to `reconnect_backoff_max`.
-    pub const fn reconnect_backoff(mut self, pause: Duration) -> Self {
+    pub fn reconnect_backoff(mut self, pause: Duration) -> Self {
+        self.mark("reconnect.backoff.ms");
         self.reconnect_backoff = Some(pause);
         self
     }
 
     /// `reconnect.backoff.max.ms`, default 1 s, or `reconnect_backoff` where only that is set.
-    pub const fn reconnect_backoff_max(mut self, pause: Duration) -> Self {
+    pub fn reconnect_backoff_max(mut self, pause: Duration) -> Self {
+        self.mark("reconnect.backoff.max.ms");
         self.reconnect_backoff_max = Some(pause);
         self
     }
@@ -249,24 +218,28 @@ impl Builder {
     /// `socket.connection.setup.timeout.ms`, default 10 s; doubles with each failure up to
     /// `connection_setup_timeout_max`.
     pub fn connection_setup_timeout(mut self, timeout: Duration) -> Self {
+        self.mark("socket.connection.setup.timeout.ms");
         self.core.connection_setup_timeout = span(timeout);
         self
     }
 
     /// `socket.connection.setup.timeout.max.ms`, default 30 s.
     pub fn connection_setup_timeout_max(mut self, timeout: Duration) -> Self {
+        self.mark("socket.connection.setup.timeout.max.ms");
         self.core.connection_setup_timeout_max = span(timeout);
         self
     }
 
     /// `connections.max.idle.ms`, default 9 min: a connection without traffic is closed.
     pub fn connection_max_idle(mut self, idle: Duration) -> Self {
+        self.mark("connections.max.idle.ms");
         self.core.connection_max_idle = span(idle);
         self
     }
 
     /// `metadata.max.age.ms`, default 5 min; looked at when something is to be sent.
     pub fn metadata_max_age(mut self, age: Duration) -> Self {
+        self.mark("metadata.max.age.ms");
         self.core.metadata_max_age = span(age);
         self
     }
@@ -274,6 +247,7 @@ impl Builder {
     /// `metadata.max.idle.ms`, default 5 min, at least 5 s: a topic that nothing was sent to for so
     /// long is left out when metadata is asked for, until the next record for it.
     pub fn metadata_max_idle(mut self, idle: Duration) -> Self {
+        self.mark("metadata.max.idle.ms");
         self.core.metadata_max_idle = span(idle);
         self
     }
@@ -284,7 +258,8 @@ impl Builder {
     /// their places; if it is the same cluster, nothing but time is lost (KIP-899).
     ///
     /// False is `none`: what is known is tried on and on, `bootstrap_servers` among it.
-    pub const fn rebootstrap(mut self, on: bool) -> Self {
+    pub fn rebootstrap(mut self, on: bool) -> Self {
+        self.mark("metadata.recovery.strategy");
         self.core.rebootstrap = on;
         self
     }
@@ -294,13 +269,15 @@ impl Builder {
     /// `socket.connection.setup.timeout.ms` it is that: a broker that is just being connected to is
     /// to have a chance to answer.
     pub fn rebootstrap_trigger(mut self, after: Duration) -> Self {
+        self.mark("metadata.recovery.rebootstrap.trigger.ms");
         self.core.rebootstrap_trigger = span(after);
         self
     }
 
     /// `partitioner.class`, default sticky: which of the partitioners that are built in chooses for
     /// records without an explicit partition.
-    pub const fn partitioner(mut self, partitioner: Partitioner) -> Self {
+    pub fn partitioner(mut self, partitioner: Partitioner) -> Self {
+        self.mark("partitioner.class");
         self.core.partitioner = partitioner;
         self
     }
@@ -333,6 +310,7 @@ impl Builder {
         mut self,
         choose: impl Fn(&Choice<'_>) -> i32 + Send + Sync + 'static,
     ) -> Self {
+        self.mark("partitioner.class");
         self.own_partitioner = Some(OwnPartitioner::new(choose));
         self
     }
@@ -364,7 +342,8 @@ impl Builder {
 
     /// `partitioner.ignore.keys`, default false: records with a key go where those without one
     /// go. For when keys are data, and nobody relies on equal ones being together.
-    pub const fn ignore_keys(mut self, on: bool) -> Self {
+    pub fn ignore_keys(mut self, on: bool) -> Self {
+        self.mark("partitioner.ignore.keys");
         self.core.ignore_keys = on;
         self
     }
@@ -372,7 +351,8 @@ impl Builder {
     /// `partitioner.adaptive.partitioning.enable`, default true: records without a key go rather to
     /// partitions with few batches under way, so that a slow broker gets less. False: to all of
     /// them alike.
-    pub const fn adaptive_partitioning(mut self, on: bool) -> Self {
+    pub fn adaptive_partitioning(mut self, on: bool) -> Self {
+        self.mark("partitioner.adaptive.partitioning.enable");
         self.core.adaptive_partitioning = on;
         self
     }
@@ -380,6 +360,7 @@ impl Builder {
     /// `partitioner.availability.timeout.ms`, default 0, which is off: records without a key go
     /// to no partition of a broker that had something ready for so long and could not be sent it.
     pub fn availability_timeout(mut self, timeout: Duration) -> Self {
+        self.mark("partitioner.availability.timeout.ms");
         self.core.availability_timeout = span(timeout);
         self
     }
@@ -387,13 +368,15 @@ impl Builder {
     /// `send.buffer.bytes`, default 131072: the socket's send buffer. None leaves it to the
     /// system, which may adapt it to the connection: worth it where the way to the brokers is
     /// long, as no more than the buffer is on its way at a time.
-    pub const fn send_buffer(mut self, bytes: Option<u32>) -> Self {
+    pub fn send_buffer(mut self, bytes: Option<u32>) -> Self {
+        self.mark("send.buffer.bytes");
         self.tcp.send_buffer = bytes;
         self
     }
 
     /// `receive.buffer.bytes`, default 32768: the socket's receive buffer, likewise.
-    pub const fn receive_buffer(mut self, bytes: Option<u32>) -> Self {
+    pub fn receive_buffer(mut self, bytes: Option<u32>) -> Self {
+        self.mark("receive.buffer.bytes");
         self.tcp.receive_buffer = bytes;
         self
     }
@@ -406,7 +389,33 @@ impl Builder {
         self
     }
 
-    pub(crate) fn fault(&mut self, key: &str, message: impl Into<String>) {
+    /// The key was set.
+    pub(super) fn mark(&mut self, key: &'static str) {
+        self.given.insert(key, String::new());
+        self.note(key, None);
+    }
+
+    /// What there is to be known of the value that a key was given last.
+    pub(super) fn note(&mut self, key: &'static str, text: Option<String>) {
+        match text {
+            Some(text) => self.notes.insert(key.to_owned(), text),
+            None => self.notes.remove(key),
+        };
+    }
+
+    /// More requests in flight than the core has numbers for would do no good.
+    pub(super) fn put_in_flight(&mut self, requests: u32) {
+        const KEY: &str = "max.in.flight.requests.per.connection";
+        let clamped = u8::try_from(requests).unwrap_or(u8::MAX);
+        let is_less = u32::from(clamped) < requests;
+        self.note(
+            KEY,
+            is_less.then(|| format!("{requests} are more than {clamped}, which is used")),
+        );
+        self.core.max_in_flight = clamped;
+    }
+
+    pub(super) fn fault(&mut self, key: &str, message: impl Into<String>) {
         self.problems.push(ConfigProblem::new(key, message));
     }
 
@@ -415,7 +424,9 @@ impl Builder {
     /// # Errors
     /// All that is wrong with them.
     pub fn config(mut self) -> Result<Config, ConfigError> {
-        let bootstrap = self.addresses();
+        let list = self.bootstrap.take().unwrap_or_default();
+        let (bootstrap, wrong) = addresses(&list);
+        wrong.into_iter().for_each(|wrong| self.fault("bootstrap.servers", wrong));
         self.derive();
         let length = self.client_id.len();
         if length > CLIENT_ID_MAX {
@@ -437,7 +448,10 @@ impl Builder {
             return Err(ConfigError { problems: self.problems });
         }
         self.warn();
+        let warnings = self.notes.into_iter().map(|(key, text)| ConfigWarning::new(key, text));
         Ok(Config {
+            warnings: warnings.collect(),
+            given: self.given,
             core: self.core,
             client_id: self.client_id,
             bootstrap,
@@ -453,6 +467,7 @@ impl Builder {
     fn derive(&mut self) {
         static CLIENTS: AtomicU64 = AtomicU64::new(1);
         if self.client_id.is_empty() {
+            self.given.remove("client.id");
             self.client_id = format!("producer-{}", CLIENTS.fetch_add(1, Ordering::Relaxed));
         }
         let core = &mut self.core;
@@ -473,8 +488,8 @@ impl Builder {
         }
     }
 
-    fn warn(&self) {
-        let core = &self.core;
+    fn warn(&mut self) {
+        let core = self.core;
         let pairs = [
             ("retry.backoff.ms", core.retry_backoff, core.retry_backoff_max),
             ("reconnect.backoff.ms", core.reconnect_backoff, core.reconnect_backoff_max),
@@ -487,28 +502,11 @@ impl Builder {
         for (key, first, max) in pairs {
             if first > max {
                 let (first, max) = (std_span(first), std_span(max));
-                tracing::warn!(key, ?first, ?max, "is above its maximum, which is used instead");
+                let text =
+                    format!("{first:?} is above its maximum, {max:?}, which is used instead");
+                self.note(key, Some(text));
             }
         }
-    }
-
-    fn addresses(&mut self) -> Vec<(String, u16)> {
-        const KEY: &str = "bootstrap.servers";
-        let list = self.bootstrap.take().unwrap_or_default();
-        let mut addresses = Vec::new();
-        for entry in list.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-            match address(entry) {
-                Ok(address) if addresses.contains(&address) => {
-                    self.fault(KEY, format!("{entry:?} stands there twice"));
-                }
-                Ok(address) => addresses.push(address),
-                Err(wrong) => self.fault(KEY, format!("{entry:?} {wrong}")),
-            }
-        }
-        if list.trim_matches([',', ' ']).is_empty() {
-            self.fault(KEY, "is required: at least one address, as host:port");
-        }
-        addresses
     }
 
     /// A producer with these settings that connects over TCP.
@@ -531,34 +529,5 @@ impl Builder {
     /// Outside of a tokio runtime, as [`Producer::new`] does.
     pub fn build_with(self, connector: impl Connector) -> Result<Producer, ConfigError> {
         self.config().map(|config| Producer::with_connector(config, connector))
-    }
-}
-
-/// More requests in flight than the core has numbers for would do no good.
-pub(crate) fn clamp_in_flight(requests: u32) -> u8 {
-    u8::try_from(requests).unwrap_or(u8::MAX)
-}
-
-/// Host and port of `host:port` or `[address]:port`, perhaps behind `PLAINTEXT://`.
-fn address(entry: &str) -> Result<(String, u16), &'static str> {
-    const HOST_MAX: usize = 255;
-    let bare = match entry.split_once("://") {
-        Some((scheme, bare)) if scheme.eq_ignore_ascii_case("plaintext") => bare,
-        Some(_) => return Err("is not of a plaintext listener, the only kind there is yet"),
-        None => entry,
-    };
-    let (host, port) = bare.rsplit_once(':').ok_or("has no port; it has to be host:port")?;
-    let host = match host.strip_prefix('[') {
-        Some(address) => address.strip_suffix(']').ok_or("lacks a closing bracket")?,
-        None if host.contains(':') => return Err("is an IPv6 address without brackets"),
-        None => host,
-    };
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '%' | ':');
-    if host.is_empty() || host.len() > HOST_MAX || !host.chars().all(legal) {
-        return Err("has no legal host");
-    }
-    match port.parse() {
-        Ok(port) if port > 0 => Ok((host.to_owned(), port)),
-        _ => Err("has no port from 1 to 65535"),
     }
 }
