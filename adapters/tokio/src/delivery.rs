@@ -60,7 +60,7 @@ impl Verdict {
         matches!(self.outcome, Outcome::Written { .. } | Outcome::Unacknowledged)
     }
 
-    fn of_part(&self, place: u32) -> Result<RecordMetadata, SendError> {
+    pub(crate) fn of_part(&self, place: u32) -> Result<RecordMetadata, SendError> {
         let metadata = |offset, append_time, acknowledged| RecordMetadata {
             topic: Arc::clone(&self.topic),
             partition: self.partition,
@@ -221,6 +221,12 @@ impl Deliveries {
             return;
         }
         self.runs.push(Run { cell: Arc::clone(cell), first: place, count: 1 });
+    }
+
+    /// Adds the records of `other` behind its own.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.runs.append(&mut other.runs);
+        self.records += other.records;
     }
 
     /// Number of records.

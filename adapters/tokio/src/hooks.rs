@@ -10,7 +10,7 @@ use ottla::producer::partitioner::{key_hash, partition_of};
 use ottla::{Header, record};
 
 /// Calls a function of the user's; the error is what a panic said.
-fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     // What the function shares with others of its calls is its own; nothing here is half done.
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| said(&*payload))
 }

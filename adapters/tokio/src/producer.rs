@@ -22,7 +22,7 @@ use crate::shared::{Core, Shared, given_up};
 use crate::waiters::{Admission, Admitted, Goal};
 
 /// Records that [`Producer::send_many`] has accepted under one hold of the lock, at most.
-const CHUNK: usize = 64;
+pub(crate) const CHUNK: usize = 64;
 
 /// Bytes of records after which it lets the lock go.
 const CHUNK_BYTES: u32 = 64 * 1024;
@@ -139,8 +139,9 @@ impl Producer {
     /// Has a record accepted, and returns its delivery: a future of its outcome.
     ///
     /// While `buffer.memory` is full, the topic is not known yet, or it has no partition of the
-    /// number that the record asks for, it waits for up to `max.block.ms`; those who wait are served in the order in which they came. Records that
-    /// are accepted one after another for the same partition are written in that order.
+    /// number that the record asks for, it waits for up to `max.block.ms`; those who wait are
+    /// served in the order in which they came. Records that are accepted one after another for the
+    /// same partition are written in that order.
     ///
     /// Cancel safe: dropped before it is ready, it has queued nothing.
     ///
@@ -149,7 +150,11 @@ impl Producer {
     /// [`SendErrorKind::Partitioner`](crate::SendErrorKind::Partitioner) with an own partitioner:
     /// nothing was queued.
     pub async fn send(&self, record: Record<'_>) -> Result<Delivery, SendError> {
-        self.admit(record, Core::accept).await
+        match self.config().interceptors.is_empty() {
+            true => self.admit(record, Core::accept).await,
+            // On the heap: other sends are not to have futures that are larger for this.
+            false => Box::pin(self.admit_intercepted(record, Core::accept)).await,
+        }
     }
 
     /// As [`Producer::send`], for records whose outcome nobody wants to know; that saves the
@@ -158,7 +163,10 @@ impl Producer {
     /// # Errors
     /// As [`Producer::send`].
     pub async fn post(&self, record: Record<'_>) -> Result<(), SendError> {
-        self.admit(record, Core::accept_silently).await
+        match self.config().interceptors.is_empty() {
+            true => self.admit(record, Core::accept_silently).await,
+            false => Box::pin(self.admit_intercepted(record, Core::accept_silently)).await,
+        }
     }
 
     /// As [`Producer::send`], without waiting.
@@ -167,6 +175,13 @@ impl Producer {
     /// As [`Producer::send`]; what it would wait for is an error, too, and so are others that
     /// wait for the same.
     pub fn try_send(&self, record: Record<'_>) -> Result<Delivery, SendError> {
+        match self.config().interceptors.is_empty() {
+            true => self.admit_now(record),
+            false => self.admit_now_intercepted(record),
+        }
+    }
+
+    pub(crate) fn admit_now(&self, record: Record<'_>) -> Result<Delivery, SendError> {
         let item = self.prepare(record, &mut None)?;
         let accepted = self.shared().admit_now(item.goal(), |core, now| match item.undecided {
             true => Err(core.ask(now, &item)),
@@ -175,7 +190,7 @@ impl Producer {
         accepted.map_err(|refused| self.refusal(&item.record, refused, None))
     }
 
-    async fn admit<T>(
+    pub(crate) async fn admit<T>(
         &self,
         record: Record<'_>,
         accept: impl Fn(&mut Core, Instant, &Item<'_>) -> Result<Admitted<T>, Refused>,
@@ -202,6 +217,16 @@ impl Producer {
     /// The first refusal. The records before it are accepted, their deliveries come with the
     /// error; those from it on are not.
     pub async fn send_many<'r>(
+        &self,
+        records: impl IntoIterator<Item = Record<'r>>,
+    ) -> Result<Deliveries, SendManyError> {
+        match self.config().interceptors.is_empty() {
+            true => self.admit_many(records).await,
+            false => Box::pin(self.admit_many_intercepted(records)).await,
+        }
+    }
+
+    pub(crate) async fn admit_many<'r>(
         &self,
         records: impl IntoIterator<Item = Record<'r>>,
     ) -> Result<Deliveries, SendManyError> {
@@ -388,7 +413,7 @@ impl Producer {
 
 /// A record on its way into its batch.
 #[derive(Copy, Clone)]
-struct Item<'r> {
+pub(crate) struct Item<'r> {
     topic: Topic,
     record: Record<'r>,
     /// What the core takes.

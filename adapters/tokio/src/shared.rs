@@ -365,6 +365,11 @@ impl Collected {
                 explain(part, *records, cell.is_some(), shared);
             }
             explain(&mut verdict, records, cell.is_some(), shared);
+            let interceptors = &shared.config.interceptors;
+            if !interceptors.is_empty() {
+                earlier.iter().for_each(|(records, part)| interceptors.settled(part, *records));
+                interceptors.settled(&verdict, records);
+            }
             verdict.earlier = earlier;
             if let Some(cell) = cell {
                 cell.resolve(verdict);

@@ -12,6 +12,7 @@ use super::{Config, ConfigError, ConfigProblem, ConfigWarning};
 use crate::clock::{span, std_span};
 use crate::connector::{Connector, TcpConnector};
 use crate::hooks::{AddressMap, Choice, OwnPartitioner};
+use crate::interceptor::{Interceptor, Interceptors};
 use crate::producer::Producer;
 
 /// Java's lower bound of `metadata.max.idle.ms`.
@@ -32,6 +33,7 @@ pub struct Builder {
     pub(super) tcp: TcpConnector,
     pub(super) own_partitioner: Option<OwnPartitioner>,
     pub(super) address_map: Option<AddressMap>,
+    interceptors: Interceptors,
     // What is derived from other settings unless it is set.
     pub(super) idempotence: Option<bool>,
     pub(super) delivery_timeout: Option<Duration>,
@@ -55,6 +57,7 @@ impl Default for Builder {
             tcp: TcpConnector { send_buffer: Some(128 << 10), receive_buffer: Some(32 << 10) },
             own_partitioner: None,
             address_map: None,
+            interceptors: Interceptors::default(),
             idempotence: None,
             delivery_timeout: None,
             reconnect_backoff: None,
@@ -315,6 +318,16 @@ impl Builder {
         self
     }
 
+    /// An interceptor: it sees, and may change, each record before it is accepted, and sees each
+    /// outcome before anybody else. Of several, the one that was given first comes first, and each
+    /// sees what those before it have changed.
+    ///
+    /// Without one, nothing is done for it. (Java's key for it is `interceptor.classes`.)
+    pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
+        self.interceptors.push(interceptor);
+        self
+    }
+
     /// Where to connect to instead of the addresses that brokers advertise, for tunnels and
     /// forwarded ports: called with the id of a broker (none for one of `bootstrap_servers`), its
     /// host and its port, before each connection. What it returns is resolved and connected to.
@@ -460,6 +473,7 @@ impl Builder {
             tcp: self.tcp,
             own_partitioner: self.own_partitioner,
             address_map: self.address_map,
+            interceptors: self.interceptors,
         })
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::connector::TcpConnector;
 use crate::hooks::{AddressMap, OwnPartitioner};
+use crate::interceptor::Interceptors;
 
 pub use builder::Builder;
 pub use effective::{Effective, Setting, Source};
@@ -29,6 +30,7 @@ pub struct Config {
     pub(crate) tcp: TcpConnector,
     pub(crate) own_partitioner: Option<OwnPartitioner>,
     pub(crate) address_map: Option<AddressMap>,
+    pub(crate) interceptors: Interceptors,
     warnings: Vec<ConfigWarning>,
     /// The keys that were set. Of those that do nothing, the values, as they may be printed.
     given: BTreeMap<&'static str, String>,

@@ -14,7 +14,7 @@ use crate::cluster::{Cluster, at_once, settle, unresolved};
 
 /// Keeps warnings and errors as text.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
 struct Line(String);
 
@@ -52,7 +52,7 @@ impl Subscriber for Log {
 }
 
 impl Log {
-    fn take(&self) -> Vec<String> {
+    pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 }

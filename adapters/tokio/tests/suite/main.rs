@@ -8,6 +8,7 @@ mod deliveries;
 mod end;
 mod errors;
 mod growth;
+mod interceptors;
 mod logs;
 mod memory;
 mod partitioner;
