@@ -10,6 +10,7 @@ use ottla::{Cause, Doubt, Outcome, Refused};
 
 use crate::delivery::{Deliveries, Verdict};
 use crate::hooks::NoChoice;
+use crate::serializer::{SerializerError, Side};
 
 /// Why a record was not accepted, or is not known to be written.
 ///
@@ -27,6 +28,9 @@ pub enum SendErrorKind {
     /// ([`Builder::partition_by`](crate::Builder::partition_by)) panicked, or chose a partition
     /// that the topic does not have: [`SendError::partition`]. Nothing was queued.
     Partitioner,
+    /// The record was not accepted, as a [`Serializer`](crate::Serializer) made no bytes of its key
+    /// or value: [`Error::source`] is what it said. Nothing was queued.
+    Serializer(Side),
     /// The record was accepted, is not in the log, and will not get there.
     NotWritten(Cause),
     /// The record was accepted and may or may not be in the log: why it was given up, and why
@@ -49,6 +53,8 @@ struct Details {
     hint: Option<Arc<str>>,
     /// What an own partitioner said when it panicked.
     panic: Option<String>,
+    /// What a serializer said.
+    serializer: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl SendError {
@@ -65,6 +71,7 @@ impl SendError {
             bystander: false,
             hint: None,
             panic: None,
+            serializer: None,
         }))
     }
 
@@ -78,6 +85,14 @@ impl SendError {
             NoChoice::Panicked(text) => error.0.panic = Some(text),
         }
         error
+    }
+
+    /// A serializer made no bytes.
+    pub(crate) fn not_serialized(topic: Arc<str>, side: Side, error: SerializerError) -> Self {
+        let mut details = Self::refused(Refused::PartitionUnknown, Some(topic));
+        details.0.kind = SendErrorKind::Serializer(side);
+        details.0.serializer = Some(error.into());
+        details
     }
 
     pub(crate) fn partition_is(mut self, partition: Option<i32>) -> Self {
@@ -122,6 +137,7 @@ impl SendError {
             bystander,
             hint: verdict.hint.clone(),
             panic: None,
+            serializer: None,
         }))
     }
 
@@ -177,6 +193,11 @@ impl fmt::Display for SendError {
         match details.kind {
             SendErrorKind::Refused(refused) => return details.refusal(f, refused),
             SendErrorKind::Partitioner => return details.no_choice(f),
+            SendErrorKind::Serializer(side) => {
+                write!(f, "the {side} of a record for {} cannot be serialized", details.topic())?;
+                let said = details.serializer.as_ref();
+                return said.map_or(Ok(()), |said| write!(f, ": {said}"));
+            }
             SendErrorKind::NotWritten(cause) => {
                 details.record(f)?;
                 write!(f, " is not written: {cause}")?;
@@ -196,7 +217,11 @@ impl fmt::Display for SendError {
     }
 }
 
-impl Error for SendError {}
+impl Error for SendError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.serializer.as_deref().map(|error| error as _)
+    }
+}
 
 impl Details {
     fn topic(&self) -> &str {

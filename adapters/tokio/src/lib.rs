@@ -122,8 +122,10 @@ mod interceptor;
 mod producer;
 mod reach;
 mod record;
+mod serializer;
 mod shared;
 mod staged;
+mod typed;
 mod waiters;
 
 pub use config::{Builder, Config, ConfigError, ConfigKey, ConfigProblem, ConfigWarning};
@@ -141,6 +143,10 @@ pub use ottla::producer::Counters;
 pub use ottla::{Acks, Cause, Doubt, Header, Reason, Refused};
 pub use producer::{Closed, Producer, Stats};
 pub use record::{Record, ToTopic, TopicHandle};
+#[cfg(feature = "json")]
+pub use serializer::Json;
+pub use serializer::{BigEndian, Bytes, Serializer, SerializerError, Side};
+pub use typed::{TypedProducer, TypedRecord};
 
 /// The examples of README, compiled.
 #[cfg(doctest)]

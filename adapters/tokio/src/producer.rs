@@ -213,6 +213,10 @@ impl Producer {
     /// taken from the iterator in portions. Dropped before it is ready, some of the first
     /// records are queued, in order, and the others are not; nothing tells how many.
     ///
+    /// In a task of its own (`tokio::spawn`), an iterator that makes records by a closure over
+    /// references is refused by the compiler as "not general enough": collect it into a `Vec`
+    /// first.
+    ///
     /// # Errors
     /// The first refusal. The records before it are accepted, their deliveries come with the
     /// error; those from it on are not.

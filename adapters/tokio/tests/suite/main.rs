@@ -15,3 +15,4 @@ mod partitioner;
 mod send;
 mod settings;
 mod tcp;
+mod typed;
