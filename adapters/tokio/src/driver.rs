@@ -219,6 +219,7 @@ impl<C: Connector> Driver<C> {
                     if self.socket(link).is_some()
                         && let Some(socket) = self.sockets[link.index()].take()
                     {
+                        self.count_end(&socket.state);
                         self.report(&socket.route, ConnectError::new(reason, ""));
                     }
                 }
@@ -314,12 +315,19 @@ impl<C: Connector> Driver<C> {
     fn end(&mut self, index: usize, error: ConnectError) {
         let Some(socket) = self.sockets[index].take() else { return };
         let Socket { link, route, state, staged, .. } = socket;
+        self.count_end(&state);
         // Its blocks are let go before the core hears of the end (R18).
         drop((state, staged));
         let reason = error.reason();
         self.report(&route, error);
         let now = self.shared.clock.now();
         self.shared.lock().producer.handle_disconnected(now, link, reason);
+    }
+
+    fn count_end(&self, state: &State<C::Stream>) {
+        if matches!(state, State::Open(_)) {
+            self.shared.meters.disconnected.add(1);
+        }
     }
 
     /// Logs the end of a connection, and remembers it if it is a fault.
@@ -330,6 +338,7 @@ impl<C: Connector> Driver<C> {
                 tracing::debug!(address = %route, broker, %error, "connection closed");
             }
             _ => {
+                self.shared.meters.failed.add(1);
                 let now = tokio::time::Instant::now();
                 let reach = &self.shared.reach;
                 let mut reach = reach.lock().unwrap_or_else(PoisonError::into_inner);
@@ -350,6 +359,7 @@ type CoreGuard<'s> = std::sync::MutexGuard<'s, Core>;
 impl<C: Connector> Drop for Driver<C> {
     /// The task ends early if it is aborted with its runtime: nothing may hang for that. R5.
     fn drop(&mut self) {
+        self.sockets.iter().flatten().for_each(|socket| self.count_end(&socket.state));
         if self.shared.lock().ended {
             return;
         }
@@ -372,6 +382,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if let State::Connecting(connecting) = &mut self.state {
             let Poll::Ready(stream) = connecting.as_mut().poll(cx) else { return Ok(false) };
             self.state = State::Open(stream?);
+            shared.meters.connected.add(1);
             tracing::debug!(address = %self.route, broker = self.route.target.broker, "connected");
             let now = shared.clock.now();
             shared.lock().producer.handle_connected(now, self.link);
@@ -380,6 +391,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let lost = |error: io::Error| ConnectError::new(Reason::Disconnected, error.to_string());
         let written = self.poll_write(cx).map_err(lost)?;
         if written > 0 {
+            shared.meters.written.add(written as u64);
             let now = shared.clock.now();
             shared.lock().producer.consume_output(now, self.link, written);
         }
@@ -390,6 +402,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Poll::Ready(Err(error)) => return Err(lost(error)),
         };
         if read > 0 {
+            shared.meters.read.add(read as u64);
             if self.heard == Heard::Nothing {
                 self.heard = Heard::Something;
             }

@@ -17,6 +17,7 @@ use crate::delivery::{Deliveries, Delivery};
 use crate::driver::Driver;
 use crate::error::{SendError, SendManyError};
 use crate::hooks::OwnPartitioner;
+use crate::metrics::Metrics;
 use crate::record::{Record, ToTopic, TopicHandle};
 use crate::shared::{Core, Shared, given_up};
 use crate::waiters::{Admission, Admitted, Goal};
@@ -294,6 +295,14 @@ impl Producer {
         record: Record<'r>,
         counts: &mut Option<(Topic, u32)>,
     ) -> Result<Item<'r>, SendError> {
+        self.look_at(record, counts).inspect_err(|_| self.count_refusal())
+    }
+
+    fn look_at<'r>(
+        &self,
+        record: Record<'r>,
+        counts: &mut Option<(Topic, u32)>,
+    ) -> Result<Item<'r>, SendError> {
         let topic = self.find(&record)?;
         let mut item = Item { topic, record, content: record.content, undecided: false };
         let Some(own) = &self.config().own_partitioner else {
@@ -325,7 +334,7 @@ impl Producer {
         let count =
             count.map_err(|(refused, waited)| self.refusal(&item.record, refused, waited))?;
         match &self.config().own_partitioner {
-            Some(own) => item.choose(own, count),
+            Some(own) => item.choose(own, count).inspect_err(|_| self.count_refusal()),
             None => Ok(()),
         }
     }
@@ -336,7 +345,9 @@ impl Producer {
     /// It holds up nobody, and passes over no pause after a failure. Dropped, it undoes nothing.
     pub async fn flush(&self) {
         // The other end is dropped where there is nothing to wait for.
+        let began = tokio::time::Instant::now();
         let _ = self.shared().flush().await;
+        self.shared().meters.flush_nanos.add_nanos(began.elapsed());
     }
 
     /// Accepts no more records, sends those that it has, and ends: when all have their outcome,
@@ -364,6 +375,40 @@ impl Producer {
         }
     }
 
+    /// Its figures, by the names of Java's producer metrics where they mean the same.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let shared = self.shared();
+        let core = shared.lock();
+        let (counters, allocated) = (core.producer.counters(), core.producer.owner().charged());
+        let (waiting, in_line) = (core.waiters.len(), core.waiters.in_line());
+        drop(core);
+        let buffer = shared.config.buffer_memory;
+        let of_core = (counters, allocated, waiting, in_line);
+        Metrics::read(shared.config.client_id(), &shared.meters, buffer, of_core)
+    }
+
+    /// Gives its figures to the recorder of the crate `metrics` every so often, from a task of its
+    /// own, until the last clone of the producer is dropped: feature `metrics`. It also describes
+    /// them once. See [`Metrics::record`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, or if `every` is zero.
+    #[cfg(feature = "metrics")]
+    pub fn record_metrics(&self, every: Duration) {
+        let handle = Arc::downgrade(&self.handle);
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        Metrics::describe();
+        tokio::spawn(async move {
+            loop {
+                ticks.tick().await;
+                let Some(handle) = handle.upgrade() else { return };
+                Self { handle }.metrics().record();
+            }
+        });
+    }
+
     /// The core's number of a record's topic.
     fn find(&self, record: &Record<'_>) -> Result<Topic, SendError> {
         match record.topic {
@@ -374,6 +419,11 @@ impl Producer {
                 None => self.topic(name).map(|handle| handle.topic),
             },
         }
+    }
+
+    /// A record was not accepted.
+    pub(crate) fn count_refusal(&self) {
+        self.shared().meters.refused.add(1);
     }
 
     fn no_topic(name: &str, refused: Refused) -> SendError {
@@ -390,6 +440,10 @@ impl Producer {
         waited: Option<Duration>,
     ) -> SendError {
         let shared = self.shared();
+        self.count_refusal();
+        if refused == Refused::Full(Full::Memory) {
+            shared.meters.exhausted.add(1);
+        }
         let name = record.topic.shared_name();
         let error = SendError::refused(refused, Some(name)).partition_is(record.content.partition);
         let bound = || u64::from(size::batch_bound(size::fields(&record.content)));

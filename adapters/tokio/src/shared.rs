@@ -20,6 +20,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::clock::{Clock, span};
 use crate::config::Config;
 use crate::delivery::{Cell, Complaint, Verdict};
+use crate::metrics::Meters;
 use crate::reach::Reach;
 use crate::waiters::{Admitted, After, Goal, Waiters};
 
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     /// Which brokers can be reached.
     pub(crate) reach: Mutex<Reach>,
+    pub(crate) meters: Meters,
     /// Handles by name; outside of the lock.
     pub(crate) names: RwLock<HashMap<Arc<str>, Topic>>,
     /// Of this producer alone within the process.
@@ -102,6 +104,7 @@ impl Shared {
             clock,
             config,
             reach: Mutex::default(),
+            meters: Meters::default(),
             names: RwLock::default(),
             id: IDS.fetch_add(1, Ordering::Relaxed),
         }

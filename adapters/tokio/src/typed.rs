@@ -211,6 +211,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> TypedProducer<K, V> {
             move |error| {
                 let error = SendError::not_serialized(topic.shared_name(), side, error);
                 // A refusal like any other.
+                self.producer.count_refusal();
                 self.producer.config().interceptors.refused(&error);
                 error
             }

@@ -83,6 +83,11 @@ impl Waiters {
         self.entries.len()
     }
 
+    /// Those that wait for memory, or behind one that does.
+    pub(crate) fn in_line(&self) -> usize {
+        self.line.len()
+    }
+
     /// What a new send to `goal` has to wait for before it may try, if anything.
     pub(crate) fn ahead_of(&self, goal: Goal) -> Option<Refused> {
         if self.entries.is_empty() {

@@ -11,6 +11,7 @@ mod growth;
 mod interceptors;
 mod logs;
 mod memory;
+mod metrics;
 mod partitioner;
 mod send;
 mod settings;
