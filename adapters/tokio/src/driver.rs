@@ -15,6 +15,7 @@ use std::time::Duration;
 use ottla::{Instant, Link, LinkAction, Reason};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
+use tracing::Span;
 
 use crate::connector::{ConnectError, Connecting, Connector};
 use crate::reach::{Route, Target};
@@ -45,6 +46,8 @@ enum Heard {
 /// A link, as long as the core and its peer have it.
 struct Socket<S> {
     link: Link,
+    /// From the call to its end.
+    span: Span,
     route: Route,
     state: State<S>,
     staged: Staged,
@@ -200,9 +203,11 @@ impl<C: Connector> Driver<C> {
                 Order::Connect(link, target) => {
                     let broker = target.broker;
                     let (route, connecting) = self.connect(target);
-                    tracing::debug!(address = %route, broker, "connecting");
+                    let span = tracing::debug_span!("connection", address = %route, broker);
+                    span.in_scope(|| tracing::debug!(address = %route, broker, "connecting"));
                     let socket = Socket {
                         link,
+                        span,
                         route,
                         state: State::Connecting(connecting),
                         staged: Staged::default(),
@@ -220,7 +225,8 @@ impl<C: Connector> Driver<C> {
                         && let Some(socket) = self.sockets[link.index()].take()
                     {
                         self.count_end(&socket.state);
-                        self.report(&socket.route, ConnectError::new(reason, ""));
+                        let error = ConnectError::new(reason, "");
+                        socket.span.in_scope(|| self.report(&socket.route, error));
                     }
                 }
             }
@@ -272,6 +278,8 @@ impl<C: Connector> Driver<C> {
                 socket.heard = Heard::Broker;
                 let mut reach = self.shared.reach.lock().unwrap_or_else(PoisonError::into_inner);
                 reach.answered(&socket.route.target);
+                drop(reach);
+                socket.log("the broker answers");
             }
         }
     }
@@ -314,12 +322,12 @@ impl<C: Connector> Driver<C> {
     /// A connection could not be made, or has ended.
     fn end(&mut self, index: usize, error: ConnectError) {
         let Some(socket) = self.sockets[index].take() else { return };
-        let Socket { link, route, state, staged, .. } = socket;
+        let Socket { link, span, route, state, staged, .. } = socket;
         self.count_end(&state);
         // Its blocks are let go before the core hears of the end (R18).
         drop((state, staged));
         let reason = error.reason();
-        self.report(&route, error);
+        span.in_scope(|| self.report(&route, error));
         let now = self.shared.clock.now();
         self.shared.lock().producer.handle_disconnected(now, link, reason);
     }
@@ -371,6 +379,14 @@ impl<C: Connector> Drop for Driver<C> {
     }
 }
 
+impl<S> Socket<S> {
+    /// Logs a change of its state.
+    fn log(&self, change: &str) {
+        let broker = self.route.target.broker;
+        self.span.in_scope(|| tracing::debug!(address = %self.route, broker, "{change}"));
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Moves bytes as far as it goes. True if any moved.
     fn poll(
@@ -383,7 +399,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             let Poll::Ready(stream) = connecting.as_mut().poll(cx) else { return Ok(false) };
             self.state = State::Open(stream?);
             shared.meters.connected.add(1);
-            tracing::debug!(address = %self.route, broker = self.route.target.broker, "connected");
+            self.log("connected");
             let now = shared.clock.now();
             shared.lock().producer.handle_connected(now, self.link);
             return Ok(true);

@@ -37,10 +37,9 @@ impl Producer {
     /// [`Producer::admit_many`].
     pub(crate) async fn admit_many_intercepted<'r>(
         &self,
-        records: impl IntoIterator<Item = Record<'r>>,
+        records: &mut impl Iterator<Item = Record<'r>>,
     ) -> Result<Deliveries, SendManyError> {
         let interceptors = &self.config().interceptors;
-        let mut records = records.into_iter();
         let mut accepted = Deliveries::default();
         loop {
             let some = records.by_ref().take(CHUNK).map(|record| interceptors.send(record));
@@ -52,7 +51,7 @@ impl Producer {
             let lent = some.iter().zip(&headers);
             let lent: Vec<Record<'_>> =
                 lent.map(|(one, headers)| one.lend(headers.as_ref())).collect();
-            match self.admit_many(lent).await {
+            match self.admit_many(&mut lent.into_iter()).await {
                 Ok(more) => accepted.append(more),
                 Err(SendManyError { accepted: more, error }) => {
                     interceptors.refused(&error);

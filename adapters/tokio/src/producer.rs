@@ -10,6 +10,7 @@ use ottla::error::Full;
 use ottla::producer::{Counters, TOPIC_NAME_MAX};
 use ottla::record::size;
 use ottla::{Instant, Refused, Topic};
+use tracing::Instrument as _;
 
 use crate::config::{Builder, Config};
 use crate::connector::Connector;
@@ -92,7 +93,8 @@ impl Producer {
         // The hasher of the standard library is seeded by the system.
         let seed = RandomState::new().hash_one(0);
         let shared = Arc::new(Shared::new(config, seed));
-        tokio::spawn(Driver::new(Arc::clone(&shared), connector).run());
+        let span = tracing::info_span!("producer", client_id = shared.config.client_id());
+        tokio::spawn(Driver::new(Arc::clone(&shared), connector).run().instrument(span));
         Self { handle: Arc::new(Handle { shared }) }
     }
 
@@ -225,17 +227,18 @@ impl Producer {
         &self,
         records: impl IntoIterator<Item = Record<'r>>,
     ) -> Result<Deliveries, SendManyError> {
+        // Lent, as each future that has it has it twice.
+        let mut records = records.into_iter();
         match self.config().interceptors.is_empty() {
-            true => self.admit_many(records).await,
-            false => Box::pin(self.admit_many_intercepted(records)).await,
+            true => self.admit_many(&mut records).await,
+            false => Box::pin(self.admit_many_intercepted(&mut records)).await,
         }
     }
 
     pub(crate) async fn admit_many<'r>(
         &self,
-        records: impl IntoIterator<Item = Record<'r>>,
+        records: &mut impl Iterator<Item = Record<'r>>,
     ) -> Result<Deliveries, SendManyError> {
-        let mut records = records.into_iter();
         let mut deliveries = Deliveries::default();
         let mut chunk: Vec<Item<'r>> = Vec::with_capacity(CHUNK);
         loop {
@@ -345,8 +348,9 @@ impl Producer {
     /// It holds up nobody, and passes over no pause after a failure. Dropped, it undoes nothing.
     pub async fn flush(&self) {
         // The other end is dropped where there is nothing to wait for.
+        let span = tracing::debug_span!("flush", client_id = self.config().client_id());
         let began = tokio::time::Instant::now();
-        let _ = self.shared().flush().await;
+        let _ = self.shared().flush().instrument(span).await;
         self.shared().meters.flush_nanos.add_nanos(began.elapsed());
     }
 
@@ -358,8 +362,9 @@ impl Producer {
     /// the shortest timeout counts.
     pub async fn close(&self, timeout: Duration) -> Closed {
         let before = self.stats().counters;
+        let span = tracing::debug_span!("close", client_id = self.config().client_id(), ?timeout);
         // The other end is dropped where there is nothing to wait for.
-        let _ = self.shared().close(timeout).await;
+        let _ = self.shared().close(timeout).instrument(span).await;
         let (not_written, unknown) = given_up(before, self.stats().counters);
         Closed { not_written, unknown }
     }

@@ -12,9 +12,14 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::cluster::{Cluster, at_once, settle, unresolved};
 
-/// Keeps warnings and errors as text.
+/// Keeps what is logged as text: warnings and errors, and where asked for all else, with spans.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    everything: bool,
+    /// Names of spans; their ids are places in it, from 1 on.
+    spans: Arc<Mutex<Vec<&'static str>>>,
+}
 
 struct Line(String);
 
@@ -29,11 +34,18 @@ impl Visit for Line {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::WARN
+        let of_ours = metadata.target().starts_with("ottla_tokio");
+        of_ours && (self.everything || *metadata.level() <= Level::WARN)
     }
 
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
+    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        let name = attributes.metadata().name();
+        let mut line = Line(format!("BEGIN {name};"));
+        attributes.record(&mut line);
+        self.lines.lock().unwrap().push(line.0);
+        let mut spans = self.spans.lock().unwrap();
+        spans.push(name);
+        Id::from_u64(spans.len() as u64)
     }
 
     fn record(&self, _: &Id, _: &Values<'_>) {}
@@ -43,17 +55,23 @@ impl Subscriber for Log {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(format!("{} ", event.metadata().level()));
         event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
+        self.lines.lock().unwrap().push(line.0);
     }
 
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+
+    fn try_close(&self, id: Id) -> bool {
+        let name = self.spans.lock().unwrap()[id.into_u64() as usize - 1];
+        self.lines.lock().unwrap().push(format!("END {name}"));
+        true
+    }
 }
 
 impl Log {
     pub(crate) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        std::mem::take(&mut *self.lines.lock().unwrap())
     }
 }
 
@@ -140,4 +158,58 @@ async fn what_is_to_be_known_of_the_settings_is_told_at_the_start() {
     let line = "WARN a Java class; here keys are bytes, or Producer::typed takes a serializer; \
                 key=\"key.serializer\"";
     assert_eq!(log.take(), [line]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_change_of_a_connection_is_told_once_within_spans() {
+    let log = Log { everything: true, ..Log::default() };
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let (_cluster, producer) = Cluster::start(|builder| at_once(builder).client_id("me"));
+    producer.send(Record::new("t", "v").partition(0)).await.unwrap().await.unwrap();
+    producer.flush().await;
+    producer.close(Duration::from_secs(1)).await;
+    drop(producer);
+    settle().await;
+    let first = "address=boot:9092";
+    let lines = log.take();
+    let of_first: Vec<&str> =
+        lines.iter().map(String::as_str).filter(|line| line.contains(first)).collect();
+    assert_eq!(
+        of_first,
+        [
+            "BEGIN connection; address=boot:9092",
+            "DEBUG connecting; address=boot:9092",
+            "DEBUG connected; address=boot:9092",
+            "DEBUG the broker answers; address=boot:9092",
+            "DEBUG connection closed; address=boot:9092 error=the producer closes",
+        ]
+    );
+    assert_eq!(lines[0], "BEGIN producer; client_id=\"me\"");
+    for line in [
+        "END producer",
+        "BEGIN flush; client_id=\"me\"",
+        "END flush",
+        "BEGIN close; client_id=\"me\" timeout=1s",
+        "END close",
+        "DEBUG the broker answers; address=node:9092 broker=1",
+    ] {
+        assert_eq!(lines.iter().filter(|other| *other == line).count(), 1, "{line}: {lines:#?}");
+    }
+    assert_eq!(lines.iter().filter(|line| *line == "END connection").count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_told_per_record_or_request() {
+    let log = Log { everything: true, ..Log::default() };
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let (_cluster, producer) = Cluster::start(at_once);
+    producer.send(Record::new("t", "v").partition(0)).await.unwrap().await.unwrap();
+    log.take();
+    for _ in 0..100 {
+        producer.send(Record::new("t", "v").partition(0)).await.unwrap().await.unwrap();
+        producer.post(Record::new("t", "v")).await.unwrap();
+    }
+    let many = std::iter::repeat_n(Record::new("t", "v"), 1_000);
+    producer.send_many(many).await.unwrap().await.all().unwrap();
+    assert_eq!(log.take(), [""; 0]);
 }
