@@ -298,14 +298,6 @@ impl Producer {
         record: Record<'r>,
         counts: &mut Option<(Topic, u32)>,
     ) -> Result<Item<'r>, SendError> {
-        self.look_at(record, counts).inspect_err(|_| self.count_refusal())
-    }
-
-    fn look_at<'r>(
-        &self,
-        record: Record<'r>,
-        counts: &mut Option<(Topic, u32)>,
-    ) -> Result<Item<'r>, SendError> {
         let topic = self.find(&record)?;
         let mut item = Item { topic, record, content: record.content, undecided: false };
         let Some(own) = &self.config().own_partitioner else {
@@ -319,7 +311,7 @@ impl Producer {
             item.undecided = count == 0;
             if count > 0 {
                 *counts = Some((topic, count));
-                item.choose(own, count)?;
+                item.choose(own, count).inspect_err(|_| self.count_refusal())?;
             }
         }
         Ok(item)
@@ -418,10 +410,19 @@ impl Producer {
     fn find(&self, record: &Record<'_>) -> Result<Topic, SendError> {
         match record.topic {
             ToTopic::Handle(handle) if handle.of == self.shared().id => Ok(handle.topic),
-            ToTopic::Handle(handle) => Err(Self::no_topic(&handle.name, Refused::NoSuchTopic)),
+            ToTopic::Handle(handle) => {
+                self.count_refusal();
+                Err(Self::no_topic(&handle.name, Refused::NoSuchTopic))
+            }
             ToTopic::Name(name) => match self.shared().find_topic(name) {
                 Some(topic) => Ok(topic),
-                None => self.topic(name).map(|handle| handle.topic),
+                None => match self.topic(name) {
+                    Ok(handle) => Ok(handle.topic),
+                    Err(error) => {
+                        self.count_refusal();
+                        Err(error)
+                    }
+                },
             },
         }
     }
