@@ -52,6 +52,21 @@
 //! # let _ = builder;
 //! ```
 //!
+//! # Types
+//!
+//! [`Producer::typed`] makes a [`TypedProducer`] of keys and values of one type each, with a
+//! [`Serializer`] for either: [`Bytes`], [`BigEndian`], `Json` (feature `json`), or any function
+//! that makes bytes.
+//!
+//! ```no_run
+//! # use ottla_tokio::{BigEndian, Bytes, Producer, TypedProducer, TypedRecord};
+//! # async fn example(producer: Producer) -> Result<(), ottla_tokio::SendError> {
+//! let readings: TypedProducer<str, f64> = producer.typed(Bytes, BigEndian);
+//! readings.send(TypedRecord::new("readings", &21.5).key("sensor-7")).await?.await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Outcomes
 //!
 //! Each accepted record gets exactly one outcome, no later than `delivery.timeout.ms`:
@@ -63,7 +78,11 @@
 //! - [`SendErrorKind::Unknown`]: it may be in the log or not, and nobody can tell: an answer never
 //!   came, say.
 //!
-//! [`SendErrorKind::Refused`] is the answer to a call that accepted nothing.
+//! [`SendErrorKind::Refused`] is the answer to a call that accepted nothing; so are
+//! [`SendErrorKind::Partitioner`] and [`SendErrorKind::Serializer`].
+//!
+//! An [`Interceptor`] ([`Builder::interceptor`]) sees, and may change, each record before it is
+//! accepted, and hears of each outcome, once, before its delivery resolves.
 //!
 //! # Waiting
 //!
@@ -88,7 +107,14 @@
 //! By [`Builder`], or by the names of the Java producer's keys, [`Config::from_properties`], or
 //! both, [`Builder::properties`]. All faults are told at once. Defaults are Java's: idempotent,
 //! `acks=all`, five requests in flight. For some there is no key: [`Builder::partition_by`],
-//! [`Builder::map_address`], [`Builder::ordered`], [`Builder::resend_after_state_loss`].
+//! [`Builder::interceptor`], [`Builder::map_address`], [`Builder::ordered`],
+//! [`Builder::resend_after_state_loss`].
+//!
+//! A file of properties that was made for Java's producer works here, or says why it cannot. Keys
+//! that are only Java's leave a warning ([`Config::warnings`]) that says what is done instead; what
+//! is not there yet and would be missed (compression, TLS, SASL, transactions) is a fault. Unlike
+//! in Java, so is a key that nobody knows. [`Config::effective`] has all settings in effect, and
+//! where they come from; [`Config::keys`] lists the keys.
 //!
 //! # Connections
 //!
@@ -102,12 +128,40 @@
 //! `metadata.recovery.rebootstrap.trigger.ms`, the producer begins again at `bootstrap.servers`,
 //! with the records that it has: [`Builder::rebootstrap`].
 //!
+//! # Figures
+//!
+//! [`Producer::metrics`] is a snapshot, by the names of Java's producer metrics where they mean the
+//! same; [`Metrics::since`] compares two. With the feature `metrics`, `Producer::record_metrics`
+//! gives them to the crate of that name, and so to Prometheus and others. Nothing is counted per
+//! record for it.
+//!
 //! # Logs
 //!
-//! Events of `tracing`, of the target `ottla_tokio`: at `WARN` connections that begin to fail,
-//! topics that cannot be used, records that fail while nobody watches, that the producer begins
-//! again at `bootstrap.servers` (once a minute at most), and what a drop abandoned; at `ERROR` that the producer can only be closed; at `DEBUG` each connection made, lost or
-//! refused, and each batch that failed. There is none per record.
+//! Events of `tracing`, of the target `ottla_tokio`, none of them per record:
+//!
+//! | level | what |
+//! |---|---|
+//! | `ERROR` | the producer can only be closed; an interceptor panicked |
+//! | `WARN` | what is to be known of the settings; a connection begins to fail; a topic cannot be used; records fail while nobody watches; the producer begins again at `bootstrap.servers` (once a minute at most); what a drop abandoned |
+//! | `DEBUG` | each connection called, made, answering, closed or lost; each batch that failed |
+//!
+//! Spans are `producer`, around all that its task does (`INFO`), and `connection`, `flush` and
+//! `close` (`DEBUG`).
+//!
+//! # Examples
+//!
+//! In the folder `examples`: `fire_and_forget`, `synchronous`, `callback` and `json`. The package
+//! `ottla-example-service` beside this one is a whole service: HTTP posts become records, and none
+//! that was accepted is lost when it is told to end.
+//!
+//! # Features
+//!
+//! | feature | what for |
+//! |---|---|
+//! | `json` | the serializer `Json` |
+//! | `metrics` | figures through the crate `metrics` |
+//!
+//! None is on by default.
 
 mod clock;
 mod config;
