@@ -18,6 +18,7 @@ pub(crate) struct Meters {
     pub(crate) written: Meter,
     pub(crate) read: Meter,
     pub(crate) flush_nanos: Meter,
+    pub(crate) wait_nanos: Meter,
     pub(crate) refused: Meter,
     pub(crate) exhausted: Meter,
 }
@@ -86,6 +87,7 @@ struct Reading {
     written: u64,
     read: u64,
     flush_nanos: u64,
+    wait_nanos: u64,
     refused: u64,
     exhausted: u64,
     // Gauges.
@@ -222,6 +224,13 @@ const DEFINITIONS: &[Definition] = &[
         "records written (with acks=0: handed to a connection)",
         |r| real(r.counters.written),
     ),
+    counter(
+        "send-wait-time-ns-total",
+        OWN,
+        Nanoseconds,
+        "time that sends have waited: for memory, a topic, or a partition; told when a wait ends",
+        |r| real(r.wait_nanos),
+    ),
     gauge(
         "sends-waiting",
         OWN,
@@ -250,6 +259,7 @@ impl Metrics {
             written: meters.written.read(),
             read: meters.read.read(),
             flush_nanos: meters.flush_nanos.read(),
+            wait_nanos: meters.wait_nanos.read(),
             refused: meters.refused.read(),
             exhausted: meters.exhausted.read(),
             connections: connected.saturating_sub(disconnected),
@@ -310,6 +320,7 @@ impl Metrics {
             written: now.written.wrapping_sub(then.written),
             read: now.read.wrapping_sub(then.read),
             flush_nanos: now.flush_nanos.wrapping_sub(then.flush_nanos),
+            wait_nanos: now.wait_nanos.wrapping_sub(then.wait_nanos),
             refused: now.refused.wrapping_sub(then.refused),
             exhausted: now.exhausted.wrapping_sub(then.exhausted),
             ..*now

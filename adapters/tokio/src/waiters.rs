@@ -26,7 +26,7 @@ use std::time::Duration;
 use ottla::error::Full;
 use ottla::{Instant, Refused, Topic};
 
-use crate::clock::span;
+use crate::clock::{span, std_span};
 use crate::shared::{Core, Shared};
 
 /// Where a record goes.
@@ -284,6 +284,7 @@ pub(crate) struct Admission<'s> {
 #[derive(Copy, Clone)]
 struct Ticket {
     number: u64,
+    since: Instant,
     deadline: Instant,
     /// What it waits for.
     why: Refused,
@@ -335,7 +336,7 @@ impl<'s> Admission<'s> {
         let (now, mut core) = shared.enter();
         let held_up = match self.ticket {
             None => core.waiters.ahead_of(goal),
-            Some(Ticket { number, deadline, why }) => {
+            Some(Ticket { number, deadline, why, .. }) => {
                 // Who is parked at a partition may only ask; if it is there, the line is next.
                 core.unpark_known();
                 // Without an entry it was dismissed, or its time is over.
@@ -351,7 +352,7 @@ impl<'s> Admission<'s> {
             Some(refused) => refused,
             None => match attempt(&mut core, now) {
                 Ok(Admitted { value, wake }) => {
-                    let after = if last { self.leave(&mut core) } else { After::default() };
+                    let after = if last { self.leave(&mut core, now) } else { After::default() };
                     drop(core);
                     shared.tell(wake, after);
                     return Poll::Ready(Ok(value));
@@ -364,10 +365,10 @@ impl<'s> Admission<'s> {
         let may_pass = may_pass(refused, goal);
         let over = !may_pass || deadline <= now;
         let after = if over {
-            self.leave(&mut core)
+            self.leave(&mut core, now)
         } else {
             let look = Look { at: now.after(first_pause), pause: first_pause };
-            self.wait(&mut core, cx, deadline, goal, look, (refused, held_up.is_some()))
+            self.wait(&mut core, cx, (now, deadline), goal, look, (refused, held_up.is_some()))
         };
         drop(core);
         // The machine may have something to do for what it lacked: memory, a topic.
@@ -384,7 +385,7 @@ impl<'s> Admission<'s> {
         &mut self,
         core: &mut Core,
         cx: &Context<'_>,
-        deadline: Instant,
+        (now, deadline): (Instant, Instant),
         goal: Goal,
         look: Look,
         (why, held_up): (Refused, bool),
@@ -392,7 +393,8 @@ impl<'s> Admission<'s> {
         let waiters = &mut core.waiters;
         let number = self.ticket.map_or(waiters.next_ticket, |ticket| ticket.number);
         waiters.next_ticket = waiters.next_ticket.max(number + 1);
-        self.ticket = Some(Ticket { number, deadline, why });
+        let since = self.ticket.map_or(now, |ticket| ticket.since);
+        self.ticket = Some(Ticket { number, since, deadline, why });
         let parked = match why {
             Refused::TopicUnknown => Some(Goal::any_of(goal.topic)),
             Refused::PartitionUnknown => Some(goal),
@@ -413,16 +415,20 @@ impl<'s> Admission<'s> {
         after
     }
 
-    fn leave(&mut self, core: &mut Core) -> After {
-        let ticket = self.ticket.take();
-        ticket.map(|ticket| core.waiters.leave(ticket.number)).unwrap_or_default()
+    fn leave(&mut self, core: &mut Core, now: Instant) -> After {
+        let Some(Ticket { number, since, .. }) = self.ticket.take() else {
+            return After::default();
+        };
+        self.shared.meters.wait_nanos.add_nanos(std_span(now.since(since)));
+        core.waiters.leave(number)
     }
 }
 
 impl Drop for Admission<'_> {
     fn drop(&mut self) {
         if self.ticket.is_some() {
-            let after = self.leave(&mut self.shared.lock());
+            let now = self.shared.clock.now();
+            let after = self.leave(&mut self.shared.lock(), now);
             self.shared.tell(false, after);
         }
     }

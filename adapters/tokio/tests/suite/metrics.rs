@@ -116,6 +116,14 @@ async fn refusals_and_waits_are_counted() {
         ("record-refused-total", 1.0),
     ];
     assert_figures(&producer, &figures);
+    let waited = of(&producer, "send-wait-time-ns-total");
+    assert!((1e9..1.01e9).contains(&waited), "{waited}");
+    // A send that is dropped has waited, too.
+    let record = Record::new("t", &large).partition(0);
+    let half = Duration::from_millis(500);
+    tokio::time::timeout(half, producer.send(record)).await.unwrap_err();
+    let waited = of(&producer, "send-wait-time-ns-total");
+    assert!((1.5e9..1.52e9).contains(&waited), "{waited}");
     cluster.release_all();
     full.await.unwrap();
     // Whatever it is that a record is refused for.
