@@ -43,6 +43,9 @@ pub struct Builder {
     pub(super) given: BTreeMap<&'static str, String>,
     /// Warnings by key.
     pub(super) notes: BTreeMap<String, String>,
+    /// Keys that do not exist, with what is to be said of them.
+    pub(super) unknown: Vec<ConfigProblem>,
+    tolerates_unknown: bool,
     problems: Vec<ConfigProblem>,
 }
 
@@ -64,6 +67,8 @@ impl Default for Builder {
             reconnect_backoff_max: None,
             given: BTreeMap::new(),
             notes: BTreeMap::new(),
+            unknown: Vec::new(),
+            tolerates_unknown: false,
             problems: Vec::new(),
         }
     }
@@ -394,6 +399,14 @@ impl Builder {
         self
     }
 
+    /// Whether keys of [`Builder::properties`] that do not exist leave a warning, as in Java, and are
+    /// no fault; default false. For files that have more in them than a producer's keys, such as
+    /// settings of Java's serializers (`schema.registry.url`).
+    pub const fn tolerate_unknown_keys(mut self, on: bool) -> Self {
+        self.tolerates_unknown = on;
+        self
+    }
+
     /// What becomes of batches that may be in the log when the broker has lost what it knew of
     /// this producer. False, the default: they are reported unknown. True: they are sent again,
     /// and may then be in the log twice.
@@ -437,6 +450,14 @@ impl Builder {
     /// # Errors
     /// All that is wrong with them.
     pub fn config(mut self) -> Result<Config, ConfigError> {
+        let unknown = std::mem::take(&mut self.unknown);
+        if self.tolerates_unknown {
+            let notes =
+                unknown.into_iter().map(|it| (it.key().to_owned(), it.message().to_owned()));
+            self.notes.extend(notes);
+        } else {
+            self.problems.splice(0..0, unknown);
+        }
         let list = self.bootstrap.take().unwrap_or_default();
         let (bootstrap, wrong) = addresses(&list);
         wrong.into_iter().for_each(|wrong| self.fault("bootstrap.servers", wrong));

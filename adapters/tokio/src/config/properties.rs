@@ -2,7 +2,7 @@
 
 use super::builder::Builder;
 use super::keys::{self, Role};
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, ConfigProblem};
 
 impl Config {
     /// The settings that `properties` give by the names of the Java producer's keys; the others
@@ -26,6 +26,7 @@ impl Config {
     ///
     /// A key that does not exist is an error, too, with the nearest one that does. (Java only warns
     /// of it. A misspelled `acks` is not to be found out after an outage.)
+    /// [`Builder::tolerate_unknown_keys`] has it as in Java.
     pub fn from_properties<K, V>(
         properties: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, ConfigError>
@@ -69,7 +70,8 @@ impl Builder {
                 self.notes.insert(name.to_owned(), text.to_owned());
             } else {
                 let nearest = keys::nearest(name);
-                self.fault(name, format!("there is no such key; the nearest one is {nearest}"));
+                let text = format!("there is no such key; the nearest one is {nearest}");
+                self.unknown.push(ConfigProblem::new(name, text));
             }
             return;
         };

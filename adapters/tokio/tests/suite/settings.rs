@@ -183,3 +183,19 @@ fn the_keys_are_listed() {
     assert!(lacking.remark().unwrap().contains("not there yet"));
     assert!(keys.iter().all(|key| !key.meaning().is_empty()));
 }
+
+#[test]
+fn keys_that_do_not_exist_are_faults_unless_they_are_tolerated() {
+    let unknown = [("schema.registry.url", "http://registry"), ("linger.mss", "5")];
+    let builder = || Config::builder().bootstrap_servers("kafka:9092").properties(unknown);
+    let error = builder().config().unwrap_err();
+    let keys: Vec<&str> = error.problems().iter().map(|problem| problem.key()).collect();
+    assert_eq!(keys, ["schema.registry.url", "linger.mss"]);
+    let config = builder().tolerate_unknown_keys(true).config().unwrap();
+    let keys: Vec<&str> = config.warnings().iter().map(|warning| warning.key()).collect();
+    assert_eq!(keys, ["linger.mss", "schema.registry.url"]);
+    assert!(config.effective().get("linger.mss").is_none());
+    // Everything else is as strict as before.
+    let wrong = builder().tolerate_unknown_keys(true).properties([("linger.ms", "soon")]);
+    assert_eq!(wrong.config().unwrap_err().problems().len(), 1);
+}
