@@ -184,7 +184,7 @@ async fn a_panic_is_caught_told_once_and_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_outcome_is_told_once_and_before_the_delivery() {
+async fn r20_each_outcome_is_told_once_by_runs_and_before_the_delivery() {
     let (book, cluster, producer) = Book::start(|builder| builder);
     let values = ["a", "b", "c"];
     let records = values.iter().map(|value| Record::new("t", *value).partition(0));
@@ -298,4 +298,39 @@ async fn a_delivery_has_no_outcome_yet_when_interceptors_are_told() {
     producer.flush().await;
     assert!(place.lock().unwrap().as_ref().unwrap().outcome().unwrap().is_ok());
     assert_eq!(before.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn r17_interceptors_are_called_outside_of_the_lock() {
+    #[derive(Clone, Default)]
+    struct Again(Arc<Mutex<Option<Producer>>>, Arc<AtomicUsize>);
+    impl Again {
+        /// Would never come back under the lock.
+        fn look(&self) {
+            let producer = self.0.lock().unwrap().clone();
+            if let Some(producer) = producer {
+                assert_eq!(producer.stats().waiting, 0);
+                self.1.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+    impl Interceptor for Again {
+        fn on_send(&self, _: &mut Outgoing<'_>) {
+            self.look();
+        }
+
+        fn on_acknowledgement(&self, _: &Acknowledgement<'_>) {
+            self.look();
+        }
+    }
+    let again = Again::default();
+    let (_cluster, producer) = Cluster::start(|builder| builder.interceptor(again.clone()));
+    *again.0.lock().unwrap() = Some(producer.clone());
+    producer.send(Record::new("t", "v")).await.unwrap().await.unwrap();
+    producer.try_send(Record::new("no topic", "v")).unwrap_err();
+    // Under way when the producer is closed.
+    producer.post(Record::new("t", "v")).await.unwrap();
+    producer.close(Duration::ZERO).await;
+    assert_eq!(again.1.load(Ordering::Relaxed), 6);
+    *again.0.lock().unwrap() = None;
 }

@@ -199,7 +199,7 @@ async fn each_change_of_a_connection_is_told_once_within_spans() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_told_per_record_or_request() {
+async fn r20_nothing_is_logged_per_record_or_request() {
     let log = Log { everything: true, ..Log::default() };
     let _guard = tracing::subscriber::set_default(log.clone());
     let (_cluster, producer) = Cluster::start(at_once);
