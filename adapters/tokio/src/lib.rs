@@ -170,6 +170,8 @@ mod delivery;
 mod driver;
 mod duplex;
 mod error;
+#[cfg(doc)]
+pub mod guide;
 mod hooks;
 mod intercepted;
 mod interceptor;
