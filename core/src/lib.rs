@@ -176,7 +176,9 @@
 //! - A batch is due when it has `batch_size` bytes, when [`Config::linger`] is over, or at once: after a
 //!   flush, on closing, and when memory is full. A request takes one batch of each due partition.
 //! - From the moment its first byte is lent, the batch keeps its sequence and its bytes for every
-//!   attempt. Five batches of a partition may be on their way; one, until the first success.
+//!   attempt. Only a batch of which no attempt can be in the log gets another sequence, in a new epoch
+//!   (or each, where [`Config::resend_after_state_loss`] asks for it). Five batches of a partition may
+//!   be on their way; one, until the first success.
 //! - After an error the partition waits for all that is on its way, then its oldest batch goes first.
 //! - At [`Config::delivery_timeout`] after its first record at the latest, each batch has its outcome.
 //!
@@ -295,7 +297,8 @@
 //! - One sealed piece ([`Piece::sealed`]) is enough for one hold of a lock: sealing reads the whole batch.
 //! - [`handle_input`](Producer::handle_input) takes any number of bytes, cut anywhere: there is no frame
 //!   to be put together first.
-//! - Events must be taken for memory to come free. Where nobody wants them, take and drop them.
+//! - Events must be taken: the slot of a batch is free only then. Where nobody wants them, take and
+//!   drop them.
 //!
 //! # Features
 //!
