@@ -27,7 +27,8 @@
 //! 7. [Memory and sizes](#memory-and-sizes)
 //! 8. [Time](#time), and who wakes when
 //! 9. [For those who write an adapter](#for-those-who-write-an-adapter)
-//! 10. [Features](#features)
+//! 10. [Known client bugs](#known-client-bugs), and how this one answers them
+//! 11. [Features](#features)
 //!
 //! # The four kinds of method
 //!
@@ -299,6 +300,25 @@
 //!   to be put together first.
 //! - Events must be taken: the slot of a batch is free only then. Where nobody wants them, take and
 //!   drop them.
+//!
+//! # Known client bugs
+//!
+//! Where this core does on purpose what other clients don't. The numbers are those of rules, as they
+//! stand in the source and in names of tests (`r08_...`):
+//!
+//! | what happens | what clients did | here |
+//! |---|---|---|
+//! | code 6 with `acks=all` | "not written" | unknown: the broker may have appended first (R1) |
+//! | time is over while a batch is on its way | "failed" | unknown, at once; a late answer mends sequences (R3) |
+//! | the broker does not expect a sequence (45) | a new epoch, everything sent again: may double | what may be in the log is asked for, newest first (R8) |
+//! | a later batch succeeds | nothing follows for earlier ones | they are proven written (R4) |
+//! | a new producer, a new leader | five batches at once | one, until a success (R7) |
+//! | one request is late | its neighbours fail, too | only the oldest has a deadline; the others are sent again (R13) |
+//! | epoch 32767 is used up | 0 again, or id -1 | a new id; nothing goes out without one (R9) |
+//! | nothing to do | metadata every five minutes | nothing (R14) |
+//!
+//! All 28 that are planted in tests, with the reports of their clients and the test that holds each, are
+//! in `ottla_tokio::guide::known_client_bugs`.
 //!
 //! # Features
 //!
