@@ -8,9 +8,13 @@ mod connection;
 mod demo;
 mod dev_broker;
 mod exit;
+mod kcat;
 mod numbers;
 mod output;
+mod pace;
 mod produce;
+mod properties_file;
+mod signals;
 mod tally;
 mod usage;
 
@@ -44,7 +48,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Cli { verbose, command } = Cli::parse();
+    let Cli { verbose, command } = Cli::parse_from(kcat::arguments(std::env::args_os()));
     log(verbose);
     let result = runtime().and_then(|runtime| {
         runtime.block_on(async {
@@ -58,7 +62,7 @@ fn main() -> ExitCode {
     });
     result.unwrap_or_else(|error| {
         output::error(&format!("{error:#}"));
-        exit::FAILED.into()
+        exit::code(&error).into()
     })
 }
 

@@ -75,6 +75,11 @@ impl Tally {
         }
     }
 
+    /// Errors that were told.
+    pub(crate) fn told(&self) -> &[String] {
+        &self.told
+    }
+
     /// Errors that were not told.
     pub(crate) const fn untold(&self) -> u64 {
         self.untold

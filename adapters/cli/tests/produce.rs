@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{bootstrap, broker, errors, log, ottla, run, run_with};
+use common::{bootstrap, broker, errors, log, ottla, run, run_with, wait_for_log};
 
 /// Lines with every byte but the newline, of odd lengths, some empty, some long.
 fn odd_lines(count: usize) -> Vec<Vec<u8>> {
@@ -97,7 +97,7 @@ fn wrong_settings_are_named_in_one_line() {
     let settings = ["-X", "linger.mss=5", "-X", "acks=2", "-X", "batch.size=-1"];
     let common = ["produce", "-b", "127.0.0.1:9", "-t", "t"];
     let output = run(&[&common[..], &settings[..]].concat());
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     let error = errors(&output);
     assert_eq!(error.lines().count(), 1, "{error}");
     for part in ["error: ", "linger.mss", "linger.ms", "acks", "batch.size"] {
@@ -190,12 +190,4 @@ fn an_interrupt_sends_what_was_read() {
     let error = errors(&output);
     assert!(error.contains("interrupted") && error.contains("2 records written"), "{error}");
     assert_eq!(log(&server).len(), 2);
-}
-
-fn wait_for_log(server: &ottla_broker::Server, records: usize) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while log(server).len() < records {
-        assert!(Instant::now() < deadline, "nothing arrives");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }

@@ -63,15 +63,15 @@ struct Options {
     /// Take the values in turn from the lines of a file
     #[arg(long, value_name = "FILE")]
     payloads: Option<PathBuf>,
-    /// Replicas that have to have a record: all, 1, or 0
-    #[arg(long, default_value = "all")]
-    acks: String,
-    /// How long a batch waits for more records
+    /// Replicas that have to have a record: all, 1, or 0 [default: all]
+    #[arg(long)]
+    acks: Option<String>,
+    /// How long a batch waits for more records [default: 5; latency: 0]
     #[arg(long, value_name = "MS")]
     linger_ms: Option<u64>,
-    /// Bytes of a batch that is sent without waiting
-    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
-    batch_size: u32,
+    /// Bytes of a batch that is sent without waiting [default: 65536]
+    #[arg(long, value_name = "BYTES")]
+    batch_size: Option<u32>,
     /// Compression of batches; this version has none only
     #[arg(long, value_name = "CODEC", default_value = "none")]
     compression: String,
@@ -91,6 +91,9 @@ enum Call {
     /// 100 at a time
     SendMany,
 }
+
+/// Bytes of a batch, unless it is said.
+const BATCH_SIZE: u32 = 65_536;
 
 impl Bench {
     pub(crate) async fn run(self, verbose: bool) -> anyhow::Result<ExitCode> {
@@ -128,11 +131,14 @@ impl Options {
             Some(path) => Payloads::read(path)?,
             None => Payloads::make(self.size),
         };
-        let config = self.connection.config(&[
+        let defaults = [("linger.ms", linger.to_string()), ("batch.size", BATCH_SIZE.to_string())];
+        let given = [
             ("acks", self.acks.clone()),
-            ("linger.ms", self.linger_ms.unwrap_or(linger).to_string()),
-            ("batch.size", self.batch_size.to_string()),
-        ])?;
+            ("linger.ms", self.linger_ms.as_ref().map(u64::to_string)),
+            ("batch.size", self.batch_size.as_ref().map(u32::to_string)),
+        ];
+        let given = given.into_iter().filter_map(|(key, value)| Some((key, value?)));
+        let config = self.connection.config(&defaults, &given.collect::<Vec<_>>())?;
         let producer = Producer::new(config);
         let topic = producer.topic(&self.topic)?;
         payloads.warm_up(&producer, &topic).await?;

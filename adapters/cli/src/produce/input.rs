@@ -3,11 +3,15 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc as blocking;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc as blocking};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use tokio::sync::mpsc;
+
+use super::delimiter::Delimiter;
 
 /// Bytes that are read at once, and that a portion has at most unless one line is longer.
 const PORTION: usize = 128 * 1024;
@@ -30,18 +34,46 @@ pub(super) struct Portion {
 #[derive(Debug)]
 pub(super) struct Input {
     portions: mpsc::Receiver<anyhow::Result<Portion>>,
-    used: blocking::Sender<Vec<u8>>,
+    used: Used,
+    enough: Arc<AtomicBool>,
 }
+
+/// Takes memory back for reuse.
+#[derive(Clone, Debug)]
+pub(super) struct Used(blocking::Sender<Vec<u8>>);
+
+impl Used {
+    pub(super) fn recycle(&self, bytes: Vec<u8>) {
+        // The reader may be through.
+        let _ = self.0.send(bytes);
+    }
+}
+
+/// How long to wait for what was read and is not handed over yet, once nothing more is read.
+const QUIET: Duration = Duration::from_millis(100);
 
 impl Input {
     /// Begins to read. No line may be longer than `line_max`.
-    pub(super) fn start(files: Vec<PathBuf>, line_max: usize) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        files: Vec<PathBuf>,
+        delimiter: Delimiter,
+        line_max: usize,
+    ) -> anyhow::Result<Self> {
         let (send, portions) = mpsc::channel(AHEAD);
         let (used, free) = blocking::channel();
-        let reader = Reader { send, free, line_max, buffer: Vec::new(), line: 1 };
+        let enough = Arc::new(AtomicBool::new(false));
+        let reader = Reader {
+            send,
+            free,
+            enough: Arc::clone(&enough),
+            delimiter,
+            line_max,
+            buffer: Vec::new(),
+            line: 1,
+        };
         let thread = thread::Builder::new().name("ottla-input".to_owned());
         thread.spawn(move || reader.run(&files)).context("no thread for the input")?;
-        Ok(Self { portions, used })
+        Ok(Self { portions, used: Used(used), enough })
     }
 
     /// The next portion.
@@ -49,10 +81,20 @@ impl Input {
         self.portions.recv().await
     }
 
-    /// Gives memory back for reuse.
-    pub(super) fn recycle(&self, bytes: Vec<u8>) {
-        // The reader may be through.
-        let _ = self.used.send(bytes);
+    /// What takes memory back.
+    pub(super) const fn used(&self) -> &Used {
+        &self.used
+    }
+
+    /// Reads no more, and returns what was read already, in order.
+    pub(super) async fn stop(mut self) -> Vec<Portion> {
+        self.enough.store(true, Ordering::Relaxed);
+        let mut rest = Vec::new();
+        // The reader may wait for a pipe for ever: then it has nothing in hand.
+        while let Ok(Some(Ok(portion))) = tokio::time::timeout(QUIET, self.portions.recv()).await {
+            rest.push(portion);
+        }
+        rest
     }
 }
 
@@ -90,6 +132,9 @@ pub(super) fn total_size(files: &[PathBuf]) -> anyhow::Result<Option<u64>> {
 struct Reader {
     send: mpsc::Sender<anyhow::Result<Portion>>,
     free: blocking::Receiver<Vec<u8>>,
+    /// Nothing more is to be read.
+    enough: Arc<AtomicBool>,
+    delimiter: Delimiter,
     line_max: usize,
     buffer: Vec<u8>,
     /// Number of the line at the start of the buffer.
@@ -119,7 +164,9 @@ impl Reader {
         } else {
             Box::new(File::open(path).with_context(|| unreadable(path))?)
         };
-        loop {
+        // Bytes at the start of the buffer that no delimiter begins in.
+        let mut searched = 0;
+        while !self.enough.load(Ordering::Relaxed) {
             let before = self.buffer.len();
             self.buffer.resize(before + PORTION, 0);
             let read = read_some(&mut *source, &mut self.buffer[before..]);
@@ -127,21 +174,26 @@ impl Reader {
             let read = read.with_context(|| unreadable(path))?;
             if read == 0 {
                 let rest = std::mem::take(&mut self.buffer);
-                return Ok(rest.is_empty() || self.hand_over(file, rest));
+                return Ok(rest.is_empty() || self.hand_over(file, rest, 0));
             }
-            let Some(end) = memchr::memrchr(b'\n', &self.buffer[before..]) else {
+            let (lines, end) = self.delimiter.ends(&self.buffer[searched..]);
+            if lines == 0 {
                 self.check_length(path)?;
+                searched = (self.buffer.len() + 1).saturating_sub(self.delimiter.length());
                 continue;
-            };
+            }
+            let end = searched + end;
+            searched = 0;
             let mut next = self.free.try_recv().unwrap_or_default();
             next.clear();
-            next.extend_from_slice(&self.buffer[before + end + 1..]);
-            self.buffer.truncate(before + end + 1);
-            let lines = std::mem::replace(&mut self.buffer, next);
-            if !self.hand_over(file, lines) {
+            next.extend_from_slice(&self.buffer[end..]);
+            self.buffer.truncate(end);
+            let portion = std::mem::replace(&mut self.buffer, next);
+            if !self.hand_over(file, portion, lines) {
                 return Ok(false);
             }
         }
+        Ok(false)
     }
 
     /// A line that could not be sent anyway is not kept in memory.
@@ -159,9 +211,9 @@ impl Reader {
     }
 
     /// Returns whether anybody is there to take it.
-    fn hand_over(&mut self, file: usize, bytes: Vec<u8>) -> bool {
+    fn hand_over(&mut self, file: usize, bytes: Vec<u8>, lines: u64) -> bool {
         let first_line = self.line;
-        self.line += memchr::memchr_iter(b'\n', &bytes).count() as u64;
+        self.line += lines;
         self.send.blocking_send(Ok(Portion { bytes, first_line, file })).is_ok()
     }
 }
@@ -175,31 +227,40 @@ fn read_some(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// The lines of a portion, without their ends.
-pub(super) fn lines(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        if bytes.is_empty() {
-            return None;
-        }
-        let (line, rest) = match memchr::memchr(b'\n', bytes) {
-            Some(end) => (&bytes[..end], &bytes[end + 1..]),
-            None => (bytes, &[][..]),
-        };
-        bytes = rest;
-        Some(line)
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
-    #[test]
-    fn lines_are_kept_as_they_are() {
-        let all = |bytes| lines(bytes).map(<[u8]>::to_vec).collect::<Vec<_>>();
-        assert!(all(b"").is_empty());
-        assert_eq!(all(b"\n"), [b""]);
-        assert_eq!(all(b"a\r\n\n\xff\0b"), [&b"a\r"[..], b"", b"\xff\0b"]);
-        assert_eq!(all(b"a\n"), [b"a"]);
+    /// Parts that are far longer than what is read at once, and delimiters across its ends.
+    #[tokio::test]
+    async fn portions_end_where_records_do() {
+        for delimiter in [&b"\n"[..], b"--", b"aa", b"<end>"] {
+            let path = std::env::temp_dir().join(format!("ottla-input-{}", std::process::id()));
+            let mut file = File::create(&path).unwrap();
+            let mut bytes = Vec::new();
+            for length in [1, PORTION - 3, 0, 5, 2 * PORTION + 1, PORTION - 1, 700_000, 0, 3] {
+                bytes.extend(
+                    (0..length).map(|n| if n % 3 == 0 { b'-' } else { b'a' + n as u8 % 7 }),
+                );
+                bytes.extend_from_slice(delimiter);
+            }
+            bytes.extend_from_slice(b"the end");
+            file.write_all(&bytes).unwrap();
+            let delimiter = Delimiter::new(delimiter);
+            let mut input =
+                Input::start(vec![path.clone()], delimiter.clone(), usize::MAX).unwrap();
+            let mut parts = Vec::new();
+            while let Some(portion) = input.next().await {
+                let portion = portion.unwrap();
+                assert_eq!(portion.first_line, parts.len() as u64 + 1);
+                parts.extend(delimiter.split(&portion.bytes).map(<[u8]>::to_vec));
+                input.used().recycle(portion.bytes);
+            }
+            std::fs::remove_file(path).unwrap();
+            let expected: Vec<_> = delimiter.split(&bytes).map(<[u8]>::to_vec).collect();
+            assert!(parts == expected, "{delimiter:?}");
+        }
     }
 }

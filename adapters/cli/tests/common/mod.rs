@@ -8,10 +8,11 @@ use std::thread;
 
 use ottla_broker::{Cluster, Config, NewTopic, Server, UpTo};
 
-/// A record of the log: partition, key, value, headers.
+/// A record of the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Entry {
     pub(crate) partition: i32,
+    pub(crate) timestamp: i64,
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) value: Option<Vec<u8>>,
     pub(crate) headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
@@ -38,6 +39,7 @@ pub(crate) fn log(server: &Server) -> Vec<Entry> {
             let headers = record.record.headers();
             Entry {
                 partition: record.partition,
+                timestamp: record.record.timestamp,
                 key: record.record.key.map(<[u8]>::to_vec),
                 value: record.record.value.map(<[u8]>::to_vec),
                 headers: headers.map(|(k, v)| (k.to_vec(), v.map(<[u8]>::to_vec))).collect(),
@@ -79,7 +81,57 @@ pub(crate) fn errors(output: &Output) -> String {
 /// Ctrl-C.
 #[cfg(unix)]
 pub(crate) fn interrupt(child: &std::process::Child) {
+    signal(child, rustix::process::Signal::INT);
+}
+
+/// Sends a signal.
+#[cfg(unix)]
+pub(crate) fn signal(child: &std::process::Child, signal: rustix::process::Signal) {
     let id = i32::try_from(child.id()).expect("a process id");
     let id = rustix::process::Pid::from_raw(id).expect("a process id");
-    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("a running child");
+    rustix::process::kill_process(id, signal).expect("a running child");
+}
+
+/// A folder that is removed with everything in it.
+#[derive(Debug)]
+pub(crate) struct Folder(std::path::PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("ottla-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        Self(folder)
+    }
+
+    /// The path of a file in it.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("a path that is text").to_owned()
+    }
+
+    /// The path of a new file in it.
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        std::fs::write(self.0.join(name), content).expect("a file");
+        self.path(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Lines of JSON.
+pub(crate) fn json_lines(text: &[u8]) -> Vec<serde_json::Value> {
+    let text = std::str::from_utf8(text).expect("text");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// Waits until there are so many records in the log.
+pub(crate) fn wait_for_log(server: &Server, records: usize) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while log(server).len() < records {
+        assert!(std::time::Instant::now() < deadline, "nothing arrives");
+        thread::sleep(std::time::Duration::from_millis(10));
+    }
 }

@@ -1,0 +1,348 @@
+//! Sends portion by portion.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ottla_tokio::{
+    Deliveries, Producer, Refused, SendError, SendErrorKind, SendManyError, TopicHandle,
+};
+use tokio::sync::watch;
+
+use super::input::{Input, Portion};
+use super::outcomes::{Hold, Outcomes};
+use super::shape::{Content, Form, Shape, Template};
+use crate::pace::Pace;
+
+/// How the sending ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// All of it was read and accepted, or counted.
+    Complete,
+    /// By an error that was told.
+    Failed,
+    /// By a signal, at this place of the input.
+    Interrupted(String),
+}
+
+/// What sends.
+#[derive(Debug)]
+pub(super) struct Sender<'a> {
+    producer: &'a Producer,
+    shape: &'a Shape,
+    template: Template<'a>,
+    outcomes: &'a Outcomes,
+    topics: HashMap<String, TopicHandle>,
+    pace: Option<Pace>,
+    /// Records that are still to be sent, if not all are.
+    left: Option<u64>,
+    interrupted: watch::Receiver<Option<u8>>,
+}
+
+/// What stands in the way of all records, from a place of a portion on.
+enum Stop {
+    Interrupted { place: u64 },
+    Failed { place: u64, error: SendError },
+}
+
+/// A record of JSON, with its place in its portion.
+struct Parsed<'l> {
+    place: u64,
+    content: Content<'l>,
+    topic: TopicHandle,
+}
+
+impl<'a> Sender<'a> {
+    pub(super) fn new(
+        producer: &'a Producer,
+        shape: &'a Shape,
+        outcomes: &'a Outcomes,
+        pace: Option<Pace>,
+        left: Option<u64>,
+        interrupted: watch::Receiver<Option<u8>>,
+    ) -> Self {
+        let (template, topics) = (Template::new(shape), HashMap::new());
+        Self { producer, shape, template, outcomes, topics, pace, left, interrupted }
+    }
+
+    /// The topics that something was sent to.
+    pub(super) fn into_topics(self) -> Vec<String> {
+        self.topics.into_keys().collect()
+    }
+
+    /// Sends what there is to read.
+    ///
+    /// # Errors
+    /// The topic cannot be one.
+    pub(super) async fn run(&mut self, mut input: Input) -> Result<End, SendError> {
+        if let Some(topic) = &self.shape.topic {
+            let handle = self.producer.topic(topic)?;
+            self.topics.insert(topic.clone(), handle);
+        }
+        // Where the next portion begins, if it is of the same file.
+        let mut at = (0, 1);
+        while self.left != Some(0) {
+            let portion = tokio::select! {
+                biased;
+                _ = self.interrupted.wait_for(Option::is_some) => None,
+                portion = input.next() => Some(portion),
+            };
+            let Some(portion) = portion else {
+                return Ok(self.interrupt(input, None, at).await);
+            };
+            let portion = match portion {
+                None => return Ok(End::Complete),
+                Some(Err(error)) => {
+                    self.outcomes.tell(&format!("{error:#}"));
+                    return Ok(End::Failed);
+                }
+                Some(Ok(portion)) => portion,
+            };
+            let hold = self.outcomes.hold(portion, input.used()).await;
+            let lines = self.shape.delimiter.ends(&hold.bytes).0;
+            at = (hold.file, hold.first_line + lines);
+            let sent = match self.outcomes.is_broken() {
+                // That was told.
+                true => {
+                    self.leave(input, Some((&hold, 0)), at, "what failed could not be kept").await;
+                    return Ok(End::Failed);
+                }
+                false => self.portion(&hold).await,
+            };
+            match sent {
+                Ok(()) => self.outcomes.read(hold.bytes.len()),
+                Err(Stop::Interrupted { place }) => {
+                    return Ok(self.interrupt(input, Some((&hold, place)), at).await);
+                }
+                Err(Stop::Failed { place, error }) => {
+                    let text = advise(&error);
+                    let at = self.leave(input, Some((&hold, place)), at, &text).await;
+                    self.outcomes.tell(&format!("{text}; stopped at {at}"));
+                    return Ok(End::Failed);
+                }
+            }
+        }
+        Ok(End::Complete)
+    }
+
+    async fn interrupt(
+        &self,
+        input: Input,
+        current: Option<(&Hold, u64)>,
+        at: (usize, u64),
+    ) -> End {
+        End::Interrupted(self.leave(input, current, at, "interrupted before it was sent").await)
+    }
+
+    /// Sends no more. What was read is kept, if what fails is. Returns the place of the input that
+    /// nothing was sent or kept from.
+    async fn leave(
+        &self,
+        input: Input,
+        current: Option<(&Hold, u64)>,
+        mut at: (usize, u64),
+        text: &str,
+    ) -> String {
+        if self.outcomes.keeps() {
+            if let Some((hold, place)) = current {
+                self.outcomes.unsent(hold, place, text);
+            }
+            for portion in input.stop().await {
+                self.outcomes.unsent(&portion, 0, text);
+                at = self.end_of(&portion);
+            }
+        } else if let Some((hold, place)) = current {
+            at = (hold.file, hold.first_line + place);
+        }
+        self.outcomes.place(at.0, at.1)
+    }
+
+    fn end_of(&self, portion: &Portion) -> (usize, u64) {
+        (portion.file, portion.first_line + self.shape.delimiter.ends(&portion.bytes).0)
+    }
+
+    /// Sends the records of a portion. Those that are at fault themselves are counted and told.
+    async fn portion(&mut self, hold: &Arc<Hold>) -> Result<(), Stop> {
+        match self.shape.form {
+            Form::Lines => self.lines(hold).await,
+            Form::Json => self.objects(hold).await,
+        }
+    }
+
+    async fn lines(&mut self, hold: &Arc<Hold>) -> Result<(), Stop> {
+        let shape = self.shape;
+        // There is one where there are lines.
+        let topic = shape.topic.as_ref().and_then(|topic| self.topics.get(topic)).cloned();
+        let Some(topic) = topic else { return Ok(()) };
+        let mut lines = shape.delimiter.split(&hold.bytes);
+        let mut place = 0;
+        loop {
+            let quota = self.quota(place).await?;
+            if quota == 0 {
+                return Ok(());
+            }
+            let template = &self.template;
+            let records = lines.by_ref().take(quota).map(|line| template.record(&topic, line));
+            let (deliveries, refused) = parts(self.producer.send_many(records).await);
+            let sent = deliveries.len();
+            self.outcomes.follow(deliveries, hold, place).await;
+            place += sent as u64;
+            self.count(sent);
+            match refused {
+                None if sent < quota => return Ok(()),
+                None => {}
+                Some(error) => {
+                    self.refused(hold, place, error)?;
+                    place += 1;
+                    // Records are taken in portions: those after it were taken, and not sent.
+                    let rest = skip(shape, &hold.bytes, place);
+                    lines = shape.delimiter.split(rest);
+                }
+            }
+        }
+    }
+
+    async fn objects(&mut self, hold: &Arc<Hold>) -> Result<(), Stop> {
+        let shape = self.shape;
+        let mut lines = shape.lines(&hold.bytes).peekable();
+        while let Some((place, _)) = lines.peek() {
+            let quota = self.quota(*place).await?;
+            if quota == 0 {
+                break;
+            }
+            let mut parsed = Vec::new();
+            let mut wrong = None;
+            for (place, line) in lines.by_ref().take(quota) {
+                match self.parse(place, line) {
+                    Ok(record) => parsed.push(record),
+                    Err(text) => {
+                        wrong = Some((place, text));
+                        break;
+                    }
+                }
+            }
+            self.all(hold, &parsed).await?;
+            if let Some((place, text)) = wrong {
+                self.outcomes.no_record(hold, place, &text);
+                self.count(1);
+            }
+        }
+        Ok(())
+    }
+
+    fn parse<'l>(&mut self, place: u64, line: &'l [u8]) -> Result<Parsed<'l>, String>
+    where
+        'a: 'l,
+    {
+        let content = self.shape.content(line)?;
+        let topic = match self.topics.get(&*content.topic) {
+            Some(topic) => topic.clone(),
+            None => {
+                let topic = self.producer.topic(&content.topic);
+                let topic = topic.map_err(|error| error.to_string())?;
+                self.topics.insert(content.topic.clone().into_owned(), topic.clone());
+                topic
+            }
+        };
+        Ok(Parsed { place, content, topic })
+    }
+
+    async fn all(&mut self, hold: &Arc<Hold>, mut parsed: &[Parsed<'_>]) -> Result<(), Stop> {
+        while let Some(first) = parsed.first() {
+            let headers: Vec<_> = parsed.iter().map(|parsed| parsed.content.headers()).collect();
+            let records = parsed.iter().zip(&headers);
+            let records = records.map(|(parsed, h)| parsed.content.record(&parsed.topic, h));
+            let (deliveries, refused) = parts(self.producer.send_many(records).await);
+            let sent = deliveries.len();
+            self.outcomes.follow(deliveries, hold, first.place).await;
+            self.count(sent);
+            parsed = parsed.get(sent..).unwrap_or_default();
+            if let (Some(error), Some(first)) = (refused, parsed.first()) {
+                self.refused(hold, first.place, error)?;
+                parsed = parsed.get(1..).unwrap_or_default();
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a refused record, if it is at fault itself.
+    fn refused(&mut self, hold: &Hold, place: u64, error: SendError) -> Result<(), Stop> {
+        let own = Refused::LargerThanRequest;
+        match error.kind() {
+            SendErrorKind::Refused(refused)
+                if refused == own || refused == Refused::LargerThanMemory =>
+            {
+                self.outcomes.refused(hold, place, &error);
+                self.count(1);
+                Ok(())
+            }
+            _ if self.interrupted.borrow().is_some() => Err(Stop::Interrupted { place }),
+            _ => Err(Stop::Failed { place, error }),
+        }
+    }
+
+    /// Waits for the turn of the next records, and returns how many it is of. `place` is that of
+    /// the first.
+    async fn quota(&mut self, place: u64) -> Result<usize, Stop> {
+        let left = self.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        let Some(pace) = self.pace.as_mut().filter(|_| left > 0) else { return Ok(left) };
+        tokio::select! {
+            biased;
+            _ = self.interrupted.wait_for(Option::is_some) => Err(Stop::Interrupted { place }),
+            () = pace.wait() => Ok(pace.portion().min(left)),
+        }
+    }
+
+    fn count(&mut self, records: usize) {
+        self.left = self.left.map(|left| left.saturating_sub(records as u64));
+        if let Some(pace) = &mut self.pace {
+            pace.sent(records);
+        }
+    }
+}
+
+fn parts(sent: Result<Deliveries, SendManyError>) -> (Deliveries, Option<SendError>) {
+    match sent {
+        Ok(deliveries) => (deliveries, None),
+        Err(SendManyError { accepted, error, .. }) => (accepted, Some(error)),
+    }
+}
+
+/// The bytes after so many lines.
+fn skip<'b>(shape: &Shape, mut bytes: &'b [u8], lines: u64) -> &'b [u8] {
+    for _ in 0..lines {
+        match shape.delimiter.find(bytes) {
+            Some(end) => bytes = &bytes[end + shape.delimiter.length()..],
+            None => return &[],
+        }
+    }
+    bytes
+}
+
+/// An error, and what can be done about it.
+fn advise(error: &SendError) -> String {
+    let advice = match error.kind() {
+        SendErrorKind::Refused(Refused::TopicUnknown) if error.hint().is_none() => {
+            "; does the topic exist, and is its name right?"
+        }
+        SendErrorKind::Refused(Refused::TopicUnknown) => {
+            "; is the address right, and does the broker run?"
+        }
+        _ => "",
+    };
+    format!("{error}{advice}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_skipped() {
+        let shape = super::super::shape::tests::lines();
+        let after = |lines| skip(&shape, b"a\n\nb\nc", lines);
+        assert_eq!(
+            [after(0), after(1), after(2), after(3), after(4)],
+            [&b"a\n\nb\nc"[..], b"\nb\nc", b"b\nc", b"c", b""]
+        );
+    }
+}

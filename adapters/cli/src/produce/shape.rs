@@ -1,0 +1,210 @@
+//! From a line to a record: what all records have in common, and how the others are told apart.
+
+use std::borrow::Cow;
+
+use ottla_tokio::{Header, Record, TopicHandle};
+
+use super::delimiter::Delimiter;
+use super::json;
+
+/// What the input consists of.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// Each line is a value, perhaps behind a key.
+    Lines,
+    /// Each line is a JSON object that describes a record.
+    Json,
+}
+
+/// How lines become records.
+#[derive(Debug)]
+pub(super) struct Shape {
+    pub(super) form: Form,
+    /// Topic of records that do not name one.
+    pub(super) topic: Option<String>,
+    /// What ends a record.
+    pub(super) delimiter: Delimiter,
+    /// What stands between key and value.
+    pub(super) key_delimiter: Option<Delimiter>,
+    pub(super) headers: Vec<(String, Option<String>)>,
+    pub(super) partition: Option<i32>,
+    /// Milliseconds since 1970.
+    pub(super) timestamp: Option<i64>,
+    /// Empty keys and values are null.
+    pub(super) empty_is_null: bool,
+}
+
+/// A header with the memory that it borrows or owns.
+pub(super) type OwnHeader<'l> = (Cow<'l, str>, Option<Cow<'l, [u8]>>);
+
+/// A record, apart from the producer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Content<'l> {
+    pub(super) topic: Cow<'l, str>,
+    pub(super) partition: Option<i32>,
+    pub(super) timestamp: Option<i64>,
+    pub(super) headers: Vec<OwnHeader<'l>>,
+    pub(super) key: Option<Cow<'l, [u8]>>,
+    pub(super) value: Option<Cow<'l, [u8]>>,
+}
+
+impl Shape {
+    /// The record of a line.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub(super) fn content<'l>(&'l self, line: &'l [u8]) -> Result<Content<'l>, String> {
+        match self.form {
+            Form::Json => json::read(line, self),
+            Form::Lines => {
+                let (key, value) = self.split(line);
+                Ok(Content {
+                    topic: self.topic.as_deref().unwrap_or_default().into(),
+                    partition: self.partition,
+                    timestamp: self.timestamp,
+                    headers: self.own_headers(),
+                    key: key.map(Cow::Borrowed),
+                    value: value.map(Cow::Borrowed),
+                })
+            }
+        }
+    }
+
+    /// Lines that stand for a record, with their places.
+    pub(super) fn lines<'b>(&'b self, bytes: &'b [u8]) -> impl Iterator<Item = (u64, &'b [u8])> {
+        let lines = (0..).zip(self.delimiter.split(bytes));
+        lines.filter(|(_, line)| self.form == Form::Lines || !line.trim_ascii().is_empty())
+    }
+
+    /// The headers of all records.
+    pub(super) fn own_headers(&self) -> Vec<OwnHeader<'_>> {
+        let own = self.headers.iter();
+        own.map(|(key, value)| {
+            (key.as_str().into(), value.as_ref().map(|value| value.as_bytes().into()))
+        })
+        .collect()
+    }
+
+    /// Key and value of a line.
+    fn split<'l>(&self, line: &'l [u8]) -> (Option<&'l [u8]>, Option<&'l [u8]>) {
+        let found = self.key_delimiter.as_ref().and_then(|delimiter| {
+            let key = delimiter.find(line)?;
+            Some((&line[..key], &line[key + delimiter.length()..]))
+        });
+        let (key, value) = found.map_or((None, line), |(key, value)| (Some(key), value));
+        let counts = |bytes: &&[u8]| !(self.empty_is_null && bytes.is_empty());
+        (key.filter(counts), Some(value).filter(counts))
+    }
+}
+
+/// Makes the records of lines without allocating.
+#[derive(Debug)]
+pub(super) struct Template<'a> {
+    shape: &'a Shape,
+    headers: Vec<Header<'a>>,
+}
+
+impl<'a> Template<'a> {
+    pub(super) fn new(shape: &'a Shape) -> Self {
+        let header = |(key, value): &'a (String, Option<String>)| Header {
+            key,
+            value: value.as_ref().map(String::as_bytes),
+        };
+        Self { shape, headers: shape.headers.iter().map(header).collect() }
+    }
+
+    /// The record of a line.
+    pub(super) fn record<'r>(&'r self, topic: &'r TopicHandle, line: &'r [u8]) -> Record<'r> {
+        let (key, value) = self.shape.split(line);
+        record(topic, key, value, &self.headers, self.shape.partition, self.shape.timestamp)
+    }
+}
+
+impl Content<'_> {
+    /// Its headers as a producer takes them.
+    pub(super) fn headers(&self) -> Vec<Header<'_>> {
+        self.headers.iter().map(|(key, value)| Header { key, value: value.as_deref() }).collect()
+    }
+
+    /// The record itself; `headers` are those from [`Content::headers`].
+    pub(super) fn record<'r>(
+        &'r self,
+        topic: &'r TopicHandle,
+        headers: &'r [Header<'r>],
+    ) -> Record<'r> {
+        let (key, value) = (self.key.as_deref(), self.value.as_deref());
+        record(topic, key, value, headers, self.partition, self.timestamp)
+    }
+}
+
+fn record<'r>(
+    topic: &'r TopicHandle,
+    key: Option<&'r [u8]>,
+    value: Option<&'r [u8]>,
+    headers: &'r [Header<'r>],
+    partition: Option<i32>,
+    timestamp: Option<i64>,
+) -> Record<'r> {
+    let mut record = match value {
+        Some(value) => Record::new(topic, value),
+        None => Record::tombstone(topic),
+    };
+    record = record.headers(headers);
+    if let Some(key) = key {
+        record = record.key(key);
+    }
+    if let Some(partition) = partition {
+        record = record.partition(partition);
+    }
+    if let Some(timestamp) = timestamp {
+        record = record.timestamp(timestamp);
+    }
+    record
+}
+
+/// A header as it is written on the command line.
+pub(super) fn header(text: &str) -> Result<(String, Option<String>), String> {
+    let (key, value) = match text.split_once('=') {
+        Some((key, value)) => (key, Some(value.to_owned())),
+        None => (text, None),
+    };
+    if key.is_empty() { Err("it has no name".to_owned()) } else { Ok((key.to_owned(), value)) }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Lines of values.
+    pub(in super::super) fn lines() -> Shape {
+        Shape {
+            form: Form::Lines,
+            topic: Some("t".to_owned()),
+            delimiter: Delimiter::new(b"\n"),
+            key_delimiter: None,
+            headers: Vec::new(),
+            partition: None,
+            timestamp: None,
+            empty_is_null: false,
+        }
+    }
+
+    #[test]
+    fn the_first_key_delimiter_counts() {
+        let shape = Shape { key_delimiter: Some(Delimiter::new(b"::")), ..lines() };
+        assert_eq!(shape.split(b"k::v::w"), (Some(&b"k"[..]), Some(&b"v::w"[..])));
+        assert_eq!(shape.split(b"::v"), (Some(&b""[..]), Some(&b"v"[..])));
+        assert_eq!(shape.split(b"k:v"), (None, Some(&b"k:v"[..])));
+        assert_eq!(lines().split(b"k::v"), (None, Some(&b"k::v"[..])));
+    }
+
+    #[test]
+    fn what_is_empty_can_be_null() {
+        let key_delimiter = Some(Delimiter::new(b":"));
+        let shape = Shape { key_delimiter, empty_is_null: true, ..lines() };
+        assert_eq!(shape.split(b"k:"), (Some(&b"k"[..]), None));
+        assert_eq!(shape.split(b":v"), (None, Some(&b"v"[..])));
+        assert_eq!(shape.split(b":"), (None, None));
+        assert_eq!(shape.split(b""), (None, None));
+    }
+}
