@@ -42,7 +42,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),
-    Produce(produce::Produce),
+    Produce(Box<produce::Produce>),
     Bench(bench::Bench),
     DevBroker(dev_broker::DevBroker),
 }

@@ -67,7 +67,7 @@ fn unescape(text: &str) -> Result<Vec<u8>, String> {
             [b'\\', b'r', ..] => (b'\r', 2),
             [b'\\', b'0', ..] => (0, 2),
             [b'\\', b'\\', ..] => (b'\\', 2),
-            [b'\\', b'x', ..] => match rest.get(2..4).map(|hex| hex_byte(hex)) {
+            [b'\\', b'x', ..] => match rest.get(2..4).map(hex_byte) {
                 Some(Some(byte)) => (byte, 4),
                 _ => return Err("\\x takes two hexadecimal digits".to_owned()),
             },
