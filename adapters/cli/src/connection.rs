@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ottla_tokio::{Config, ConfigError};
+use ottla_tokio::{Config, ConfigError, Source};
 
 use crate::exit::Usage;
-use crate::properties_file;
+use crate::{output, properties_file};
 
 /// The options by which commands find and use a cluster.
 #[derive(Args, Debug)]
@@ -23,6 +23,9 @@ pub(crate) struct Connection {
     /// repeatable
     #[arg(short = 'X', long = "property", value_name = "KEY=VALUE", value_parser = property)]
     properties: Vec<(String, String)>,
+    /// Print the settings in effect and where each comes from, and do nothing else
+    #[arg(long)]
+    print_config: bool,
 }
 
 const BOOTSTRAP: &str = "bootstrap.servers";
@@ -46,6 +49,7 @@ impl Setting {
 
 impl Connection {
     /// The settings of a producer: `defaults`, then files, then `given` by other options, then -X.
+    /// Warnings go to standard error. None if they were to be printed only, and are.
     ///
     /// # Errors
     /// All that is wrong with them, in one line.
@@ -53,7 +57,7 @@ impl Connection {
         &self,
         defaults: &[(&str, String)],
         given: &[(&str, String)],
-    ) -> anyhow::Result<Config> {
+    ) -> anyhow::Result<Option<Config>> {
         let settings = self.settings(defaults, given)?;
         if !settings.iter().any(|setting| setting.key == BOOTSTRAP) {
             return Err(Usage(format!(
@@ -63,7 +67,15 @@ impl Connection {
             .into());
         }
         let pairs = settings.iter().map(|setting| (&setting.key, &setting.value));
-        Ok(Config::from_properties(pairs).map_err(|error| explain(&error, &settings))?)
+        let config = Config::from_properties(pairs).map_err(|error| explain(&error, &settings))?;
+        for warning in config.warnings() {
+            output::warning(&format!("{warning}{}", origin(warning.key(), &settings)));
+        }
+        if self.print_config {
+            output::line(&table(&config, &settings))?;
+            return Ok(None);
+        }
+        Ok(Some(config))
     }
 
     /// All settings, in the order in which they come to count.
@@ -76,7 +88,7 @@ impl Connection {
         if let Ok(hosts) = std::env::var(ENVIRONMENT) {
             all.push(Setting::new(BOOTSTRAP, &hosts, ENVIRONMENT));
         }
-        all.extend(defaults.iter().map(|(key, value)| Setting::new(key, value, "")));
+        all.extend(defaults.iter().map(|(key, value)| Setting::new(key, value, "this command")));
         for path in &self.property_files {
             let place = |line| format!("{}, line {line}", path.display());
             for property in properties_file::read(path).map_err(Usage)? {
@@ -85,7 +97,7 @@ impl Connection {
             }
         }
         all.extend(self.bootstrap.iter().map(|hosts| Setting::new(BOOTSTRAP, hosts, "-b")));
-        all.extend(given.iter().map(|(key, value)| Setting::new(key, value, "")));
+        all.extend(given.iter().map(|(key, value)| Setting::new(key, value, "option")));
         all.extend(self.properties.iter().map(|(key, value)| Setting::new(key, value, "-X")));
         // Of a key that comes twice the last value counts; the others may be wrong.
         let mut last = Vec::new();
@@ -108,16 +120,37 @@ pub(crate) fn config<'a>(
     Ok(Config::from_properties(properties).map_err(|error| explain(&error, &[]))?)
 }
 
-/// All faults, each with the file and line of its key if it comes from a file.
+/// All faults, each with where its key comes from.
 fn explain(error: &ConfigError, settings: &[Setting]) -> Usage {
-    let problems = error.problems().iter().map(|problem| {
-        let setting = settings.iter().find(|setting| setting.key == problem.key());
-        match setting.filter(|setting| !setting.from.is_empty()) {
-            Some(Setting { from, .. }) => format!("{problem} ({from})"),
-            None => problem.to_string(),
-        }
-    });
+    let problems = error.problems().iter();
+    let problems = problems.map(|problem| format!("{problem}{}", origin(problem.key(), settings)));
     Usage(format!("wrong settings: {}", problems.collect::<Vec<_>>().join("; ")))
+}
+
+/// Where a key comes from, for the end of a line.
+fn origin(key: &str, settings: &[Setting]) -> String {
+    let setting = settings.iter().find(|setting| setting.key == key);
+    setting.map_or_else(String::new, |Setting { from, .. }| format!(" ({from})"))
+}
+
+/// The settings in effect, and where each comes from.
+fn table(config: &Config, settings: &[Setting]) -> String {
+    let effective = config.effective();
+    let from = |setting: &ottla_tokio::Setting| match setting.source() {
+        Source::Set => {
+            let known = settings.iter().find(|known| known.key == setting.key());
+            known.map_or_else(|| Source::Set.to_string(), |known| known.from.clone())
+        }
+        other => other.to_string(),
+    };
+    let rows: Vec<_> = effective.iter().map(|s| (s.key(), from(s), s.value())).collect();
+    let keys = rows.iter().map(|(key, ..)| key.len()).max().unwrap_or(0);
+    let froms = rows.iter().map(|(_, from, _)| from.chars().count()).max().unwrap_or(0);
+    // Values may be long, so they stand last.
+    let row = |(key, from, value): &(&str, String, &str)| {
+        format!("{key:keys$}  {from:froms$}  {value}").trim_end().to_owned()
+    };
+    rows.iter().map(row).collect::<Vec<_>>().join("\n")
 }
 
 fn property(text: &str) -> Result<(String, String), String> {

@@ -81,5 +81,7 @@ fn log(verbose: u8) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    let colours = output::has_colours(&std::io::stderr());
+    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_ansi(colours);
+    subscriber.with_writer(std::io::stderr).init();
 }

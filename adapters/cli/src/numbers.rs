@@ -39,6 +39,15 @@ pub(crate) fn bytes(number: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
+/// Microseconds with a unit: `850 µs`, `1.5 ms`, `2.0 s`.
+pub(crate) fn micros(number: f64) -> String {
+    match number {
+        ..999.5 => format!("{number:.0} µs"),
+        ..999_950.0 => format!("{:.1} ms", number / 1_000.0),
+        _ => format!("{:.1} s", number / 1_000_000.0),
+    }
+}
+
 /// How many there are a second, rounded.
 pub(crate) fn rate(number: u64, span: Duration) -> u64 {
     (number as f64 / span.as_secs_f64().max(1e-6)).round() as u64
@@ -64,6 +73,10 @@ mod tests {
         assert_eq!(
             [0, 999, 1_000, 999_949, 999_950, 1_500_000].map(bytes).join(", "),
             "0 B, 999 B, 1.0 kB, 999.9 kB, 1.0 MB, 1.5 MB"
+        );
+        assert_eq!(
+            [0.0, 999.4, 999.5, 1_500.0, 2_000_000.0].map(micros).join(", "),
+            "0 µs, 999 µs, 1.0 ms, 1.5 ms, 2.0 s"
         );
         assert_eq!(several(1, "record"), "1 record");
         assert_eq!(several(2_000, "record"), "2,000 records");

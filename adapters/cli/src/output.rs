@@ -29,7 +29,12 @@ pub(crate) fn note(text: &str) {
 
 /// Writes an error as one line, whatever it contains.
 pub(crate) fn error(text: &str) {
-    note(&format!("error: {}", one_line(text)));
+    note(&format!("{} {}", word("error:", 1), one_line(text)));
+}
+
+/// Writes what there is to be known, but is no error, as one line.
+pub(crate) fn warning(text: &str) {
+    note(&format!("{} {}", word("warning:", 3), one_line(text)));
 }
 
 /// Breaks within a text become semicolons.
@@ -41,13 +46,28 @@ fn one_line(text: &str) -> String {
 /// A progress line on standard error; hidden if that is no terminal, or if `quiet`. With a
 /// `length` it has a bar.
 pub(crate) fn progress(length: Option<u64>, quiet: bool) -> ProgressBar {
+    let template = match length {
+        // Narrow terminals have no room for a bar.
+        Some(_) if width() < WIDE => "{percent:>3} %  {wide_msg}",
+        Some(_) => "{bar:20} {percent:>3} %  {wide_msg}",
+        None => "{spinner} {wide_msg}",
+    };
+    bar(length, template, quiet)
+}
+
+/// As [`progress`], with a `title` and lines of its own below.
+pub(crate) fn block(title: &str, length: Option<u64>, quiet: bool) -> ProgressBar {
+    let template = match length {
+        Some(_) => "{prefix}  {bar:16} {percent:>3} %\n{msg}",
+        None => "{prefix}  {elapsed}\n{msg}",
+    };
+    bar(length, template, quiet).with_prefix(title.to_owned())
+}
+
+fn bar(length: Option<u64>, template: &str, quiet: bool) -> ProgressBar {
     if quiet || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let template = match length {
-        Some(_) => "{bar:30} {percent:>3} %  {msg}",
-        None => "{spinner} {msg}",
-    };
     let target = ProgressDrawTarget::stderr();
     let bar = ProgressBar::with_draw_target(length, target);
     if let Ok(style) = ProgressStyle::with_template(template) {
@@ -55,6 +75,28 @@ pub(crate) fn progress(length: Option<u64>, quiet: bool) -> ProgressBar {
     }
     bar.enable_steady_tick(TICK);
     bar
+}
+
+/// Columns from which on there is room for everything.
+const WIDE: u16 = 64;
+
+/// Columns of the terminal.
+fn width() -> u16 {
+    rustix::termios::tcgetwinsize(io::stderr()).map_or(WIDE, |size| size.ws_col)
+}
+
+/// Whether what is written there may have colours: it is a terminal, and nobody said no.
+pub(crate) fn has_colours(stream: &impl IsTerminal) -> bool {
+    let no = std::env::var_os("NO_COLOR").is_some_and(|no| !no.is_empty());
+    !no && stream.is_terminal()
+}
+
+/// A word that stands out where colours may be used. 1 is red, 3 yellow.
+fn word(word: &str, colour: u8) -> String {
+    match has_colours(&io::stderr()) {
+        true => format!("\x1b[1;3{colour}m{word}\x1b[0m"),
+        false => word.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -49,6 +49,12 @@ impl Pace {
 #[derive(Copy, Clone, PartialEq, Debug)]
 pub(crate) struct Rate(f64);
 
+impl Rate {
+    pub(crate) const fn per_second(self) -> f64 {
+        self.0
+    }
+}
+
 /// A rate as it is written on the command line: `1000`, `1000/s`, `0.5/s`.
 pub(crate) fn rate(text: &str) -> Result<Rate, String> {
     let number = text.strip_suffix("/s").unwrap_or(text).trim();

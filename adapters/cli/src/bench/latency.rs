@@ -5,27 +5,33 @@ use std::time::Instant;
 use ottla_tokio::{Producer, Record, TopicHandle};
 
 use super::payloads::Payloads;
+use super::plan::{Plan, Turns};
+use super::view::View;
 use super::{Measured, Meter};
-use crate::output;
 use crate::tally::Tally;
 
-/// Sends `count` records, each when the one before it has its outcome.
+/// Sends records, each when the one before it has its outcome.
 pub(super) async fn run(
     producer: &Producer,
     topic: &TopicHandle,
     payloads: &Payloads,
-    count: u64,
+    plan: Plan,
+    view: &View,
 ) -> anyhow::Result<Measured> {
     let mut tally = Tally::default();
-    let mut latencies = Vec::with_capacity(usize::try_from(count)?);
-    let mut bytes = 0;
+    let live = view.live();
     let meter = Meter::start(producer);
-    for (value, _) in payloads.in_turn().zip(0..count) {
+    let mut values = payloads.in_turn();
+    let mut turns = Turns::start(plan);
+    while turns.next(1).await.is_some() {
+        let Some(value) = values.next() else { break };
         let begun = Instant::now();
         let outcome = producer.send(Record::new(topic, value)).await?.await;
-        latencies.push(begun.elapsed());
-        bytes += value.len() as u64;
-        tally.add_one(outcome.err(), output::error);
+        live.latencies().add(begun.elapsed());
+        tally.add_one(outcome.err(), |text| View::error(view.bar(), text));
+        live.sent(1, value.len() as u64);
+        live.done(tally.total(), tally.not_written + tally.unknown);
     }
-    Ok(meter.end(producer, tally, bytes, latencies))
+    let latencies = live.latencies().clone();
+    Ok(meter.end(producer, tally, live.bytes(), latencies))
 }

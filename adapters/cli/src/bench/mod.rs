@@ -1,23 +1,32 @@
 //! `ottla bench`: measures a producer against a cluster.
 
+mod latencies;
 mod latency;
 mod payloads;
+mod plan;
 mod produce;
 mod report;
+mod view;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use ottla_tokio::{Producer, TopicHandle};
+use tokio::sync::watch;
 
 use crate::connection::Connection;
+use crate::pace::{Rate, rate};
+use crate::signals::Signals;
 use crate::tally::Tally;
 use crate::{exit, output};
+use latencies::Latencies;
 use payloads::Payloads;
+use plan::Plan;
 use report::Report;
+use view::View;
 
 /// Measure a producer against a cluster
 #[derive(Args, Debug)]
@@ -31,14 +40,17 @@ enum What {
     /// How many records a second, and at what cost
     #[command(after_help = "Examples:
   ottla bench produce -b localhost:9092 -t bench --records 5000000 --size 100
+  ottla bench produce -b localhost:9092 -t bench --rate 20000/s --duration 1m --warmup 5s
   ottla bench produce -b localhost:9092 -t bench --partitions 6 --payloads lines.txt --json
 
 Latencies are of a sample of the records, from the call to the outcome. The processor time is of
-the whole process, from before the first record until after the last outcome.")]
+the whole process, from before the first record until after the last outcome. Ctrl-C ends the
+measurement, and what was measured is shown.")]
     Produce(Options),
     /// How long one record takes, with nothing else under way
     #[command(after_help = "Examples:
   ottla bench latency -b localhost:9092 -t bench --records 10000 --size 100
+  ottla bench latency -b localhost:9092 -t bench --rate 100 --duration 30s
 
 Each record is sent when the one before it is written; linger.ms is 0 unless it is given.")]
     Latency(Options),
@@ -54,9 +66,18 @@ struct Options {
     /// Number of partitions that the topic must have; not looked at without it
     #[arg(long, value_name = "P", value_parser = clap::value_parser!(u32).range(1..))]
     partitions: Option<u32>,
-    /// Number of records
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Number of records [default: 1000000, latency: 10000; with --duration as many as it takes]
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     records: Option<u64>,
+    /// Send for so long: seconds, or with a unit, such as 90s or 5m
+    #[arg(short, long, value_name = "TIME", value_parser = span)]
+    duration: Option<Duration>,
+    /// Send for so long before anything is measured
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    warmup: Option<Duration>,
+    /// Send so many records a second, at most, evenly
+    #[arg(long, value_name = "N[/s]", value_parser = rate)]
+    rate: Option<Rate>,
     /// Bytes of a record's value
     #[arg(long, value_name = "S", default_value_t = 100, conflicts_with = "payloads")]
     size: u32,
@@ -81,6 +102,9 @@ struct Options {
     /// Print one line of JSON
     #[arg(long)]
     json: bool,
+    /// Show nothing but the result, and errors
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 /// A method of the producer.
@@ -95,35 +119,72 @@ enum Call {
 /// Bytes of a batch, unless it is said.
 const BATCH_SIZE: u32 = 65_536;
 
+/// What is measured.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum Kind {
+    Produce,
+    Latency,
+}
+
 impl Bench {
     pub(crate) async fn run(self, verbose: bool) -> anyhow::Result<ExitCode> {
         match self.what {
-            What::Produce(options) => options.produce(verbose).await,
-            What::Latency(options) => options.latency().await,
+            What::Produce(options) => options.measure(Kind::Produce, verbose).await,
+            What::Latency(options) => options.measure(Kind::Latency, verbose).await,
         }
     }
 }
 
 impl Options {
-    async fn produce(self, verbose: bool) -> anyhow::Result<ExitCode> {
-        let records = self.records.unwrap_or(1_000_000);
-        let (payloads, producer, topic) = self.prepare(5).await?;
-        let bar = output::progress(Some(records), verbose || self.json);
-        let measured = produce::run(&producer, &topic, &payloads, records, self.call, &bar).await;
-        bar.finish_and_clear();
-        self.end("produce", &producer, measured?).await
+    async fn measure(&self, kind: Kind, verbose: bool) -> anyhow::Result<ExitCode> {
+        let (name, linger, records) = match kind {
+            Kind::Produce => ("produce", 5, 1_000_000),
+            Kind::Latency => ("latency", 0, 10_000),
+        };
+        let Some((payloads, producer, topic)) = self.prepare(linger).await? else {
+            return Ok(exit::DONE.into());
+        };
+        let records = self.records.or(self.duration.is_none().then_some(records));
+        let quiet = verbose || self.json || self.quiet;
+        let stop = interruption()?;
+        if let Some(warmup) = self.warmup {
+            let plan = self.plan(None, Some(warmup), &stop);
+            let view = View::start("warm-up", &plan, quiet);
+            let measured = run(kind, &producer, &topic, &payloads, plan, &view).await;
+            view.end();
+            report::check(&measured?.tally).map_err(|text| anyhow!("in the warm-up: {text}"))?;
+        }
+        let plan = self.plan(records, self.duration, &stop);
+        let view = View::start(name, &plan, quiet);
+        let measured = run(kind, &producer, &topic, &payloads, plan, &view).await;
+        view.end();
+        let measured = measured?;
+        let patience = Duration::from_millis(producer.config().core().delivery_timeout.as_millis());
+        producer.close(patience).await;
+        let report = Report::new(name, measured);
+        output::line(&if self.json { report.json() } else { report.text() })?;
+        report::check(report.tally()).map_err(|text| anyhow!(text))?;
+        let signal = *stop.borrow();
+        Ok(signal.unwrap_or(exit::DONE).into())
     }
 
-    async fn latency(self) -> anyhow::Result<ExitCode> {
-        let records = self.records.unwrap_or(10_000);
-        let (payloads, producer, topic) = self.prepare(0).await?;
-        let measured = latency::run(&producer, &topic, &payloads, records).await?;
-        self.end("latency", &producer, measured).await
+    fn plan(
+        &self,
+        records: Option<u64>,
+        duration: Option<Duration>,
+        stop: &watch::Receiver<Option<u8>>,
+    ) -> Plan {
+        let stop = stop.clone();
+        Plan { records, duration, rate: self.rate, call: self.call, stop }
     }
 
     /// The values, and a producer that knows the topic, is connected to its leaders, and has its
     /// id: none of that is to be measured.
-    async fn prepare(&self, linger: u64) -> anyhow::Result<(Payloads, Producer, TopicHandle)> {
+    /// None if the settings were to be printed only.
+    async fn prepare(
+        &self,
+        linger: u64,
+    ) -> anyhow::Result<Option<(Payloads, Producer, TopicHandle)>> {
         if self.compression != "none" {
             bail!("--compression {}: this version has none only", self.compression);
         }
@@ -139,6 +200,7 @@ impl Options {
         ];
         let given = given.into_iter().filter_map(|(key, value)| Some((key, value?)));
         let config = self.connection.config(&defaults, &given.collect::<Vec<_>>())?;
+        let Some(config) = config else { return Ok(None) };
         let producer = Producer::new(config);
         let topic = producer.topic(&self.topic)?;
         payloads.warm_up(&producer, &topic).await?;
@@ -146,21 +208,46 @@ impl Options {
         if let Some(expected) = self.partitions.filter(|expected| *expected != count) {
             bail!("topic {} has {count} partitions, not {expected} (--partitions)", self.topic);
         }
-        Ok((payloads, producer, topic))
+        Ok(Some((payloads, producer, topic)))
     }
+}
 
-    async fn end(
-        &self,
-        what: &str,
-        producer: &Producer,
-        measured: Measured,
-    ) -> anyhow::Result<ExitCode> {
-        producer.close(Duration::ZERO).await;
-        let report = Report::new(what, measured);
-        output::line(&if self.json { report.json() } else { report.text() })?;
-        report.check().map_err(|text| anyhow!(text))?;
-        Ok(exit::DONE.into())
+async fn run(
+    kind: Kind,
+    producer: &Producer,
+    topic: &TopicHandle,
+    payloads: &Payloads,
+    plan: Plan,
+    view: &View,
+) -> anyhow::Result<Measured> {
+    match kind {
+        Kind::Produce => produce::run(producer, topic, payloads, plan, view).await,
+        Kind::Latency => latency::run(producer, topic, payloads, plan, view).await,
     }
+}
+
+/// Becomes the exit code of the first signal; the second one ends the process.
+fn interruption() -> anyhow::Result<watch::Receiver<Option<u8>>> {
+    let (send, stop) = watch::channel(None);
+    let mut signals = Signals::new().context("signals cannot be waited for")?;
+    tokio::spawn(async move {
+        while let Ok(code) = signals.next().await {
+            if send.send_replace(Some(code)).is_some() {
+                std::process::exit(code.into());
+            }
+        }
+    });
+    Ok(stop)
+}
+
+/// A time as it is written on the command line.
+fn span(text: &str) -> Result<Duration, String> {
+    let span = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => text.parse::<jiff::SignedDuration>().ok().and_then(|span| span.try_into().ok()),
+    };
+    let span = span.filter(|span| !span.is_zero());
+    span.ok_or_else(|| "it has to be seconds, or as 500ms, 90s or 5m".to_owned())
 }
 
 /// What was measured.
@@ -171,8 +258,7 @@ struct Measured {
     bytes: u64,
     wall: Duration,
     cpu: Duration,
-    /// From a call to its outcome, unordered.
-    latencies: Vec<Duration>,
+    latencies: Latencies,
     /// Produce requests, batches in them, and bytes of those.
     requests: u64,
     batches: u64,
@@ -193,13 +279,7 @@ impl Meter {
         Self { wall: std::time::Instant::now(), cpu: crate::usage::cpu_time(), counters }
     }
 
-    fn end(
-        self,
-        producer: &Producer,
-        tally: Tally,
-        bytes: u64,
-        latencies: Vec<Duration>,
-    ) -> Measured {
+    fn end(self, producer: &Producer, tally: Tally, bytes: u64, latencies: Latencies) -> Measured {
         let cpu = crate::usage::cpu_time().saturating_sub(self.cpu);
         let wall = self.wall.elapsed();
         let (now, then) = (producer.stats().counters, self.counters);

@@ -1,11 +1,11 @@
 //! Measurements for people, and as JSON.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use serde_json::json;
 
 use super::Measured;
+use crate::tally::Tally;
 use crate::{numbers, usage};
 
 /// All there is to tell.
@@ -17,15 +17,16 @@ pub(super) struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(what: &'a str, mut measured: Measured) -> Self {
-        measured.latencies.sort_unstable();
+    pub(super) fn new(what: &'a str, measured: Measured) -> Self {
         Self { what, measured, peak_memory: usage::peak_memory() }
     }
 
     /// One line of JSON.
     pub(super) fn json(&self) -> String {
         let m = &self.measured;
-        let micros = |permille| self.percentile(permille).as_nanos() as f64 / 1_000.0;
+        let micros = |part| m.latencies.micros(part);
+        let bucket = |(bound, count)| json!({ "to_us": bound, "count": count });
+        let histogram: Vec<_> = m.latencies.buckets().into_iter().map(bucket).collect();
         let line = json!({
             "bench": self.what,
             "records": m.tally.total(),
@@ -40,12 +41,13 @@ impl<'a> Report<'a> {
             "batches": m.batches,
             "mean_batch_bytes": self.mean_batch(),
             "retries": m.retries,
-            "p50_us": micros(500),
-            "p90_us": micros(900),
-            "p99_us": micros(990),
-            "p999_us": micros(999),
-            "max_us": micros(1_000),
+            "p50_us": micros(0.5),
+            "p90_us": micros(0.9),
+            "p99_us": micros(0.99),
+            "p999_us": micros(0.999),
+            "max_us": micros(1.0),
             "latency_samples": m.latencies.len(),
+            "latency_histogram": histogram,
             "peak_memory_bytes": self.peak_memory,
         });
         line.to_string()
@@ -67,53 +69,22 @@ impl<'a> Report<'a> {
         row("requests", numbers::count(m.requests));
         row(
             "batches",
-            format!(
-                "{}, {:.0} bytes each on average",
-                numbers::count(m.batches),
-                self.mean_batch()
-            ),
+            format!("{}, {:.0} bytes each", numbers::count(m.batches), self.mean_batch()),
         );
         row("batches sent again", numbers::count(m.retries));
-        let samples = numbers::several(m.latencies.len() as u64, "sample");
-        row("latency", format!("{}, {samples}", self.percentiles()));
         if let Some(bytes) = self.peak_memory {
             row("peak memory", numbers::bytes(bytes));
+        }
+        if m.latencies.len() > 0 {
+            text.push_str(&m.latencies.table());
+            text.push_str(&m.latencies.chart());
         }
         text.truncate(text.trim_end().len());
         text
     }
 
-    /// Whether every record is written.
-    pub(super) fn check(&self) -> Result<(), String> {
-        let tally = &self.measured.tally;
-        if tally.is_good() {
-            return Ok(());
-        }
-        let (not_written, unknown) = (tally.not_written, tally.unknown);
-        Err(format!(
-            "{} are not written, {} unknown",
-            numbers::several(not_written, "record"),
-            numbers::count(unknown)
-        ))
-    }
-
-    fn percentiles(&self) -> String {
-        let named = [("p50", 500), ("p90", 900), ("p99", 990), ("p99.9", 999), ("max", 1_000)];
-        let show = |(name, permille)| {
-            let micros = self.percentile(permille).as_nanos() as f64 / 1_000.0;
-            match micros {
-                0.0..1_000.0 => format!("{name} {micros:.0} µs"),
-                _ => format!("{name} {:.1} ms", micros / 1_000.0),
-            }
-        };
-        named.map(show).join(", ")
-    }
-
-    /// The latency that so many of a thousand do not exceed.
-    fn percentile(&self, permille: usize) -> Duration {
-        let latencies = &self.measured.latencies;
-        let rank = (latencies.len() * permille).div_ceil(1_000).max(1);
-        latencies.get(rank - 1).copied().unwrap_or_default()
+    pub(super) const fn tally(&self) -> &Tally {
+        &self.measured.tally
     }
 
     fn per_second(&self, number: u64) -> f64 {
@@ -127,4 +98,19 @@ impl<'a> Report<'a> {
     fn mean_batch(&self) -> f64 {
         self.measured.batch_bytes as f64 / self.measured.batches.max(1) as f64
     }
+}
+
+/// Whether every record is written.
+///
+/// # Errors
+/// How many are not.
+pub(super) fn check(tally: &Tally) -> Result<(), String> {
+    if tally.is_good() {
+        return Ok(());
+    }
+    Err(format!(
+        "{} are not written, {} unknown",
+        numbers::several(tally.not_written, "record"),
+        numbers::count(tally.unknown)
+    ))
 }

@@ -48,7 +48,7 @@ pub(crate) struct Produce {
     #[command(flatten)]
     connection: Connection,
     /// Topic to send to; with --json that of records without one
-    #[arg(short, long, required_unless_present = "json")]
+    #[arg(short, long, required_unless_present_any = ["json", "print_config"])]
     topic: Option<String>,
     /// What ends a record. \t, \n, \r, \0, \\ and \xHH are understood
     #[arg(short = 'D', long, value_name = "DELIM", default_value = r"\n",
@@ -139,7 +139,9 @@ enum ReportKind {
 
 impl Produce {
     pub(crate) async fn run(mut self, verbose: bool) -> anyhow::Result<ExitCode> {
-        let config = self.connection.config(&[], &[])?;
+        let Some(config) = self.connection.config(&[], &[])? else {
+            return Ok(exit::DONE.into());
+        };
         if self.files.is_empty() {
             self.files.push("-".into());
         }

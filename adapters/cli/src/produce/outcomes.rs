@@ -269,8 +269,8 @@ impl Shared {
             return;
         }
         self.bar.set_message(format!(
-            "{} written, {} per second",
-            numbers::several(written, "record"),
+            "{} written, {}/s",
+            numbers::count(written),
             numbers::count(numbers::rate(written, self.begun.elapsed())),
         ));
     }
