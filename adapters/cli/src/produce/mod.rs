@@ -114,7 +114,7 @@ pub(crate) struct Produce {
 
 const EXAMPLES: &str = r#"Examples:
   seq 1000 | ottla produce -b localhost:9092 -t numbers
-  ottla produce -b kafka1:9092,kafka2:9092 -t logs /var/log/syslog
+  ottla produce -b kafka1:9092,kafka2:9092 -t logs logs/*.log
   printf 'sensor-7\t21.5\n' | ottla produce -b localhost:9092 -t readings -K '\t'
   ottla produce -b localhost:9092 -t audit -H source=cli -p 0 events.txt
   find . -print0 | ottla produce -b localhost:9092 -t files -D '\0' --rate 1000/s
