@@ -10,7 +10,6 @@ use crate::{output, properties_file};
 
 /// The options by which commands find and use a cluster.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Cluster")]
 pub(crate) struct Connection {
     /// Brokers to begin with, as host:port, separated by commas; without it bootstrap.servers of -F
     /// or -X, or else the environment's OTTLA_BOOTSTRAP

@@ -126,6 +126,7 @@ mod tests {
         }
         let mut understood = 0;
         for (_, line) in &found {
+            assert!(line.len() <= 77, "wraps in a terminal of 80 columns: {line}");
             let Some(start) =
                 line.rfind("| ottla ").map(|at| at + 2).or(line.starts_with("ottla ").then_some(0))
             else {

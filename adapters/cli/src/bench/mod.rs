@@ -40,8 +40,8 @@ enum What {
     /// How many records a second, and at what cost
     #[command(after_help = "Examples:
   ottla bench produce -b localhost:9092 -t bench --records 5000000 --size 100
-  ottla bench produce -b localhost:9092 -t bench --rate 20000/s --duration 1m --warmup 5s
-  ottla bench produce -b localhost:9092 -t bench --partitions 6 --payloads lines.txt --json
+  ottla bench produce -b kafka:9092 -t bench --rate 20000/s -d 1m --warmup 5s
+  ottla bench produce -b kafka:9092 -t bench --payloads lines.txt --json
 
 Latencies are of a sample of the records, from the call to the outcome. The processor time is of
 the whole process, from before the first record until after the last outcome. Ctrl-C ends the

@@ -26,6 +26,8 @@ pub(super) struct Portion {
     pub(super) bytes: Vec<u8>,
     /// Number of its first line within the file, from 1.
     pub(super) first_line: u64,
+    /// Number of its lines that have an end.
+    pub(super) lines: u64,
     /// Its place in the list of files.
     pub(super) file: usize,
 }
@@ -214,7 +216,7 @@ impl Reader {
     fn hand_over(&mut self, file: usize, bytes: Vec<u8>, lines: u64) -> bool {
         let first_line = self.line;
         self.line += lines;
-        self.send.blocking_send(Ok(Portion { bytes, first_line, file })).is_ok()
+        self.send.blocking_send(Ok(Portion { bytes, first_line, lines, file })).is_ok()
     }
 }
 

@@ -115,12 +115,12 @@ pub(crate) struct Produce {
 const EXAMPLES: &str = r#"Examples:
   seq 1000 | ottla produce -b localhost:9092 -t numbers
   ottla produce -b kafka1:9092,kafka2:9092 -t logs logs/*.log
-  printf 'sensor-7\t21.5\n' | ottla produce -b localhost:9092 -t readings -K '\t'
-  ottla produce -b localhost:9092 -t audit -H source=cli -p 0 events.txt
-  find . -print0 | ottla produce -b localhost:9092 -t files -D '\0' --rate 1000/s
-  ottla produce -F client.properties -t bulk -X linger.ms=50 --failed failed.jsonl dump.txt
+  printf 'sensor-7\t21.5\n' | ottla produce -b kafka:9092 -t readings -K '\t'
+  ottla produce -b kafka:9092 -t audit -H source=cli -p 0 events.txt
+  find . -print0 | ottla produce -b kafka:9092 -t files -D '\0' --rate 1000/s
+  ottla produce -F client.properties -t bulk --failed failed.jsonl dump.txt
   ottla produce -F client.properties --json failed.jsonl
-  echo '{"topic":"t","key":"k","value":null}' | ottla produce -b localhost:9092 --json"#;
+  echo '{"key":"k","value":null}' | ottla produce -b kafka:9092 -t t --json"#;
 
 const MORE: &str = "
 

@@ -182,8 +182,8 @@ impl Outcomes {
     }
 
     /// So many bytes more were read and accepted.
-    pub(super) fn read(&self, bytes: usize) {
-        self.shared.bar.inc(bytes as u64);
+    pub(super) fn read(&self, bytes: u64) {
+        self.shared.bar.inc(bytes);
     }
 
     /// Waits for the outcomes that are outstanding.

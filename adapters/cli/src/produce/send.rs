@@ -8,7 +8,7 @@ use ottla_tokio::{
 };
 use tokio::sync::watch;
 
-use super::input::{Input, Portion};
+use super::input::Input;
 use super::outcomes::{Hold, Outcomes};
 use super::shape::{Content, Form, Shape, Template};
 use crate::pace::Pace;
@@ -36,6 +36,8 @@ pub(super) struct Sender<'a> {
     /// Records that are still to be sent, if not all are.
     left: Option<u64>,
     interrupted: watch::Receiver<Option<u8>>,
+    /// Bytes of the portion that were shown as sent.
+    shown: u64,
 }
 
 /// What stands in the way of all records, from a place of a portion on.
@@ -61,7 +63,7 @@ impl<'a> Sender<'a> {
         interrupted: watch::Receiver<Option<u8>>,
     ) -> Self {
         let (template, topics) = (Template::new(shape), HashMap::new());
-        Self { producer, shape, template, outcomes, topics, pace, left, interrupted }
+        Self { producer, shape, template, outcomes, topics, pace, left, interrupted, shown: 0 }
     }
 
     /// The topics that something was sent to.
@@ -98,8 +100,8 @@ impl<'a> Sender<'a> {
                 Some(Ok(portion)) => portion,
             };
             let hold = self.outcomes.hold(portion, input.used()).await;
-            let lines = self.shape.delimiter.ends(&hold.bytes).0;
-            at = (hold.file, hold.first_line + lines);
+            self.shown = 0;
+            at = (hold.file, hold.first_line + hold.lines);
             let sent = match self.outcomes.is_broken() {
                 // That was told.
                 true => {
@@ -109,7 +111,7 @@ impl<'a> Sender<'a> {
                 false => self.portion(&hold).await,
             };
             match sent {
-                Ok(()) => self.outcomes.read(hold.bytes.len()),
+                Ok(()) => self.show(&hold, u64::MAX),
                 Err(Stop::Interrupted { place }) => {
                     return Ok(self.interrupt(input, Some((&hold, place)), at).await);
                 }
@@ -148,16 +150,12 @@ impl<'a> Sender<'a> {
             }
             for portion in input.stop().await {
                 self.outcomes.unsent(&portion, 0, text);
-                at = self.end_of(&portion);
+                at = (portion.file, portion.first_line + portion.lines);
             }
         } else if let Some((hold, place)) = current {
             at = (hold.file, hold.first_line + place);
         }
         self.outcomes.place(at.0, at.1)
-    }
-
-    fn end_of(&self, portion: &Portion) -> (usize, u64) {
-        (portion.file, portion.first_line + self.shape.delimiter.ends(&portion.bytes).0)
     }
 
     /// Sends the records of a portion. Those that are at fault themselves are counted and told.
@@ -176,6 +174,7 @@ impl<'a> Sender<'a> {
         let mut lines = shape.delimiter.split(&hold.bytes);
         let mut place = 0;
         loop {
+            self.show(hold, place);
             let quota = self.quota(place).await?;
             if quota == 0 {
                 return Ok(());
@@ -205,6 +204,7 @@ impl<'a> Sender<'a> {
         let shape = self.shape;
         let mut lines = shape.lines(&hold.bytes).peekable();
         while let Some((place, _)) = lines.peek() {
+            self.show(hold, *place);
             let quota = self.quota(*place).await?;
             if quota == 0 {
                 break;
@@ -290,6 +290,14 @@ impl<'a> Sender<'a> {
             _ = self.interrupted.wait_for(Option::is_some) => Err(Stop::Interrupted { place }),
             () = pace.wait() => Ok(pace.portion().min(left)),
         }
+    }
+
+    /// Shows how much of a portion is sent: so many of its lines, which are taken for equally long.
+    fn show(&mut self, hold: &Hold, lines: u64) {
+        let bytes = hold.bytes.len() as u64;
+        let part = bytes.saturating_mul(lines).checked_div(hold.lines).unwrap_or(bytes).min(bytes);
+        self.outcomes.read(part.saturating_sub(self.shown));
+        self.shown = part;
     }
 
     fn count(&mut self, records: usize) {
