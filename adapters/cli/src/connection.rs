@@ -84,7 +84,7 @@ impl Connection {
         given: &[(&str, String)],
     ) -> anyhow::Result<Vec<Setting>> {
         let mut all = Vec::new();
-        if let Ok(hosts) = std::env::var(ENVIRONMENT) {
+        if let Some(hosts) = std::env::var(ENVIRONMENT).ok().filter(|hosts| !hosts.is_empty()) {
             all.push(Setting::new(BOOTSTRAP, &hosts, ENVIRONMENT));
         }
         all.extend(defaults.iter().map(|(key, value)| Setting::new(key, value, "this command")));

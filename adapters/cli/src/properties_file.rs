@@ -1,7 +1,5 @@
 //! Java's .properties files.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use java_properties::{LineContent, PropertiesIter};
@@ -21,12 +19,14 @@ pub(crate) struct Property {
 /// Why it cannot be read, with the file and the line.
 pub(crate) fn read(path: &Path) -> Result<Vec<Property>, String> {
     let name = path.display();
-    let file = File::open(path).map_err(|error| format!("{name} cannot be read: {error}"))?;
+    let bytes = std::fs::read(path).map_err(|error| format!("{name} cannot be read: {error}"))?;
     let mut properties = Vec::new();
-    for line in PropertiesIter::new(BufReader::new(file)) {
-        let line = line.map_err(|error| match error.line_number() {
-            Some(number) => format!("{name}, line {number}: {error}"),
-            None => format!("{name} cannot be read: {error}"),
+    for line in PropertiesIter::new(&bytes[..]) {
+        let line = line.map_err(|error| {
+            let text = error.to_string();
+            let number = error.line_number().unwrap_or(0);
+            let text = text.strip_suffix(&format!(" (line_number = {number})")).unwrap_or(&text);
+            format!("{name}, line {number}: {text}")
         })?;
         let number = line.line_number();
         if let LineContent::KVPair(key, value) = line.consume_content() {
@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn errors_name_the_file_and_the_line() {
         let error = read_text("wrong", b"acks=all\nclient.id=\\u00zz\n").unwrap_err();
-        assert!(error.contains("ottla-wrong-") && error.contains("line 2"), "{error}");
+        assert!(error.contains("ottla-wrong-") && error.contains(", line 2: "), "{error}");
+        assert!(!error.contains("line_number"), "{error}");
         let error = read(Path::new("/no/such/file")).unwrap_err();
         assert!(error.starts_with("/no/such/file cannot be read: "), "{error}");
     }

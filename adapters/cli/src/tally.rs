@@ -90,8 +90,13 @@ impl Tally {
         self.written + self.not_written + self.unknown
     }
 
+    /// Records that are not written, or perhaps not.
+    pub(crate) const fn failed(&self) -> u64 {
+        self.not_written + self.unknown
+    }
+
     /// Whether every record is written.
     pub(crate) const fn is_good(&self) -> bool {
-        self.not_written == 0 && self.unknown == 0
+        self.failed() == 0
     }
 }

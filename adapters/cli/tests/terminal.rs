@@ -156,6 +156,14 @@ fn a_measurement_is_seen_and_leaves_its_result() {
         for part in ["produce  ", " %", "records/s", "errors 0", "p50 "] {
             assert!(whole.contains(part), "{part}: {whole}");
         }
+        // Behind "in flight" and before "records/s".
+        let numbers = |screen: &&String| {
+            let rate = screen.lines().nth(1)?.split_once(" records/s")?.0.replace(',', "");
+            let flying = screen.split_once("in flight ")?.1.split_once(' ')?.0.replace(',', "");
+            Some((rate.parse::<u64>().ok()?, flying.parse::<u64>().ok()?))
+        };
+        let (rate, flying) = blocks.iter().rev().find_map(numbers).unwrap();
+        assert!((500..4_000).contains(&rate) && flying < 1_000, "{rate}, {flying}");
         assert!(seen.last.starts_with("records "), "{}", seen.last);
         for part in ["p99.9", "max", "━", "latency of "] {
             assert!(seen.last.contains(part), "{part}: {}", seen.last);

@@ -28,9 +28,9 @@ pub(super) async fn run(
         let begun = Instant::now();
         let outcome = producer.send(Record::new(topic, value)).await?.await;
         live.latencies().add(begun.elapsed());
-        tally.add_one(outcome.err(), |text| View::error(view.bar(), text));
         live.sent(1, value.len() as u64);
-        live.done(tally.total(), tally.not_written + tally.unknown);
+        live.done(1, outcome.is_err().into());
+        tally.add_one(outcome.err(), |text| View::error(view.bar(), text));
     }
     let latencies = live.latencies().clone();
     Ok(meter.end(producer, tally, live.bytes(), latencies))

@@ -125,6 +125,7 @@ async fn collect(
 ) -> Tally {
     let mut tally = Tally::default();
     while let Some(portion) = outstanding.recv().await {
+        let (total, failed) = (tally.total(), tally.failed());
         match portion {
             Portion::Singles(deliveries) => {
                 for delivery in deliveries {
@@ -135,7 +136,7 @@ async fn collect(
                 tally.add(&deliveries.await, |text| View::error(&bar, text));
             }
         }
-        live.done(tally.total(), tally.not_written + tally.unknown);
+        live.done(tally.total() - total, tally.failed() - failed);
     }
     tally
 }
@@ -145,6 +146,20 @@ enum Outcome {
     /// One record: its error, if it has one.
     Single(Option<SendError>),
     Many(Outcomes),
+}
+
+impl Outcome {
+    /// How many records there are, and how many of them failed.
+    fn counts(&self) -> (u64, u64) {
+        match self {
+            Self::Single(error) => (1, error.is_some().into()),
+            Self::Many(outcomes) if outcomes.all().is_ok() => (outcomes.len() as u64, 0),
+            Self::Many(outcomes) => {
+                let failed = outcomes.iter().filter(Result::is_err).count();
+                (outcomes.len() as u64, failed as u64)
+            }
+        }
+    }
 }
 
 /// Deliveries whose time is taken: each has its own task, so that it does not wait for others.
@@ -207,6 +222,8 @@ impl Samples {
         self.tasks.spawn(async move {
             let outcome = outcome.await;
             live.latencies().add(begun.elapsed());
+            let (records, failed) = outcome.counts();
+            live.done(records, failed);
             outcome
         });
         while let Some(done) = self.tasks.try_join_next() {

@@ -48,10 +48,10 @@ impl Live {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// So many have an outcome by now, and so many of them failed.
+    /// So many more have an outcome, and so many of them failed.
     pub(super) fn done(&self, records: u64, failed: u64) {
-        self.done.store(records, Ordering::Relaxed);
-        self.failed.store(failed, Ordering::Relaxed);
+        self.done.fetch_add(records, Ordering::Relaxed);
+        self.failed.fetch_add(failed, Ordering::Relaxed);
     }
 
     /// Bytes of the values that were accepted.

@@ -1,6 +1,6 @@
 //! Keeps the records that failed, so that they can be sent again.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -166,6 +166,11 @@ impl Keep {
         (self.kept, self.elsewhere, self.lost)
     }
 
+    /// What stands before its name.
+    pub(super) const fn preposition(&self) -> &'static str {
+        if self.file.is_some() { "in" } else { "on" }
+    }
+
     /// How it is called.
     pub(super) fn name(&self) -> String {
         match self.file {
@@ -177,13 +182,28 @@ impl Keep {
 
 /// Writes whole lines, or none: half a line would spoil the next one.
 fn write_whole(file: &mut File, lines: &[u8]) -> io::Result<()> {
-    let before = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|now| now.len());
-    let written = file.write_all(lines);
-    if let (Err(_), Some(before)) = (&written, before) {
-        // If that fails too, there is a broken line, which is an error when it is read.
-        let _ = file.set_len(before);
+    let length = |file: &File| file.metadata().ok().filter(Metadata::is_file).map(|now| now.len());
+    let before = length(file);
+    let mut rest = lines;
+    while !rest.is_empty() {
+        let error = match file.write(rest) {
+            Ok(0) => io::ErrorKind::WriteZero.into(),
+            Ok(written) => {
+                rest = rest.get(written..).unwrap_or_default();
+                continue;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => error,
+        };
+        let written = (lines.len() - rest.len()) as u64;
+        // Unless somebody else has added something. A line that stays broken is an error when it
+        // is read, and so is not passed over in silence.
+        if let Some(before) = before.filter(|before| length(file) == Some(before + written)) {
+            let _ = file.set_len(before);
+        }
+        return Err(error);
     }
-    written
+    Ok(())
 }
 
 fn to_stdout(lines: &[u8]) -> io::Result<()> {

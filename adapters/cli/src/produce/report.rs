@@ -66,7 +66,7 @@ impl Report {
         if let Some(keep) = &self.keep {
             let (kept, elsewhere, lost) = keep.counts();
             for (number, place) in [
-                (kept, format!("kept in {}", keep.name())),
+                (kept, format!("kept {} {}", keep.preposition(), keep.name())),
                 (elsewhere, "on standard output instead".to_owned()),
                 (lost, "of them kept nowhere".to_owned()),
             ] {
