@@ -105,10 +105,12 @@ impl Outcomes {
     }
 
     /// Takes a portion. Waits for room, if lines are kept.
-    pub(super) async fn hold(&self, portion: Portion, used: &Used) -> Arc<Hold> {
+    pub(super) async fn hold(&self, mut portion: Portion, used: &Used) -> Arc<Hold> {
         let room = match &self.shared.room {
             None => None,
             Some((room, most)) => {
+                // What comes from a pipe or a terminal leaves most of the buffer empty.
+                portion.bytes.shrink_to_fit();
                 let units = (portion.bytes.len() as u64).div_ceil(UNIT);
                 let units = u32::try_from(units).unwrap_or(u32::MAX).min(*most);
                 // It is never closed.
