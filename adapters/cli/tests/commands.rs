@@ -166,9 +166,70 @@ fn measurements_refuse_what_they_cannot_do() {
 
 #[test]
 fn every_command_explains_itself_with_examples() {
-    for command in [&["demo"][..], &["produce"], &["dev-broker"], &["bench", "produce"]] {
+    let commands = [
+        &["demo"][..],
+        &["produce"],
+        &["dev-broker"],
+        &["bench", "produce"],
+        &["bench", "latency"],
+    ];
+    for command in commands.into_iter().chain([&["completions"][..], &["man"]]) {
         let output = run(&[command, &["--help"]].concat());
         assert_eq!(output.status.code(), Some(0));
         assert!(String::from_utf8_lossy(&output.stdout).contains("Examples:"), "{command:?}");
     }
+}
+
+#[test]
+fn measurements_keep_their_time_and_rate() {
+    let server = broker(1);
+    let hosts = bootstrap(&server);
+    for what in ["produce", "latency"] {
+        let mut arguments = vec!["bench", what, "-b", &hosts, "-t", "t", "--rate", "500/s"];
+        arguments.extend(["--duration", "1s", "--warmup", "300ms", "--json"]);
+        let before = log(&server).len();
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let records = json["records"].as_u64().unwrap();
+        assert!((50..=560).contains(&records), "{json}");
+        assert!(json["wall_s"].as_f64().is_some_and(|wall| wall > 0.9 && wall < 5.0), "{json}");
+        // What was sent to warm up is written, and not counted.
+        assert!(log(&server).len() - before > usize::try_from(records).unwrap() + 10, "{json}");
+        let buckets = json["latency_histogram"].as_array().unwrap();
+        let counts = buckets.iter().map(|bucket| bucket["count"].as_u64().unwrap());
+        assert_eq!(counts.sum::<u64>(), json["latency_samples"].as_u64().unwrap(), "{json}");
+    }
+}
+
+#[test]
+fn measurements_are_shown_with_a_chart() {
+    let server = broker(1);
+    let hosts = bootstrap(&server);
+    let output = run(&["bench", "produce", "-b", &hosts, "-t", "t", "-n", "2000"]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    // No live view where there is no terminal.
+    assert_eq!(errors(&output), "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in
+        ["records             2,000\n", "latency of 2,000 records\n", "  p99.9 ", "  to ", "━"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_measurement_shows_what_it_has() {
+    let server = broker(1);
+    let hosts = bootstrap(&server);
+    let arguments =
+        ["bench", "produce", "-b", &hosts, "-t", "t", "--rate", "200", "-d", "1h", "--json"];
+    let child = ottla(&arguments).spawn().unwrap();
+    common::wait_for_log(&server, 50);
+    common::interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", errors(&output));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["records"].as_u64(), Some(log(&server).len() as u64 - 2), "{json}");
 }

@@ -68,6 +68,19 @@ fn topics_that_are_not_there_are_named() {
 }
 
 #[test]
+fn what_cannot_be_done_is_named_before_anything_is_sent() {
+    let common = ["produce", "-b", "127.0.0.1:9"];
+    for (arguments, parts) in [
+        (&["-t", "a b"][..], &["-t: topic name \"a b\" is not legal"][..]),
+        (&["-t", "t", "-z", "zstd"], &["compression.type: \"zstd\" is not possible", "(option)"]),
+    ] {
+        let output = run(&[&common[..], arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+        is_one_line(&errors(&output), parts);
+    }
+}
+
+#[test]
 fn files_are_named() {
     let folder = Folder::new("errors");
     let here = folder.path("");

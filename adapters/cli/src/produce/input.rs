@@ -1,7 +1,7 @@
 //! Reads lines in portions, on a thread of its own: files and terminals cannot be awaited.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc as blocking};
@@ -103,6 +103,11 @@ impl Input {
 /// Whether a file is standard input.
 pub(super) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
+}
+
+/// Whether somebody types what is read.
+pub(super) fn is_typed(files: &[PathBuf]) -> bool {
+    files.iter().any(|path| is_stdin(path)) && io::stdin().is_terminal()
 }
 
 /// How errors call a file.

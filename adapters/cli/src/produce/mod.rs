@@ -75,6 +75,9 @@ pub(crate) struct Produce {
     /// Send so many records a second, at most, evenly
     #[arg(long, value_name = "N[/s]", value_parser = rate)]
     rate: Option<Rate>,
+    /// Compression of batches; this version has none only
+    #[arg(short = 'z', long, value_name = "CODEC")]
+    compression: Option<String>,
     /// Stop after so many records
     #[arg(short, long, value_name = "N")]
     count: Option<u64>,
@@ -85,7 +88,7 @@ pub(crate) struct Produce {
     /// ["name", "value", ...] or {"name": "value", ...}, a value being a string, null, or
     /// {"base64": "..."}. What an object does not say comes from -t, -p, -H and --timestamp; the
     /// value has to be there. Lines that are no record are told and counted as not written.
-    #[arg(long)]
+    #[arg(short = 'J', long)]
     json: bool,
     /// Keep records that failed in a file, which produce --json takes again
     ///
@@ -139,7 +142,8 @@ enum ReportKind {
 
 impl Produce {
     pub(crate) async fn run(mut self, verbose: bool) -> anyhow::Result<ExitCode> {
-        let Some(config) = self.connection.config(&[], &[])? else {
+        let codec = self.compression.iter().map(|codec| ("compression.type", codec.clone()));
+        let Some(config) = self.connection.config(&[], &codec.collect::<Vec<_>>())? else {
             return Ok(exit::DONE.into());
         };
         if self.files.is_empty() {
@@ -159,13 +163,16 @@ impl Produce {
 
         let begun = Instant::now();
         let names = self.files.iter().map(|path| input::name(path)).collect();
-        let quiet = self.quiet || verbose || self.report == ReportKind::Json;
+        let quiet = self.quiet
+            || verbose
+            || self.report == ReportKind::Json
+            || input::is_typed(&self.files);
         let outcomes = Outcomes::start(Arc::clone(&shape), names, keep, memory, size, quiet);
         let interrupted = interruption(&producer, patience)?;
         let pace = self.rate.map(Pace::new);
         let mut sender =
             Sender::new(&producer, &shape, &outcomes, pace, self.count, interrupted.clone());
-        let end = sender.run(input).await?;
+        let end = sender.run(input).await.map_err(|error| exit::Usage(format!("-t: {error}")))?;
         let topics = sender.into_topics();
         // Accepts no more, and waits for the outcomes.
         producer.close(patience).await;

@@ -209,7 +209,9 @@ impl<'a> Sender<'a> {
             if quota == 0 {
                 break;
             }
-            let mut parsed = Vec::new();
+            // All at once: growing leaves holes in memory between the lines that are kept.
+            let most = usize::try_from(hold.lines.saturating_add(1)).unwrap_or(usize::MAX);
+            let mut parsed = Vec::with_capacity(quota.min(most));
             let mut wrong = None;
             for (place, line) in lines.by_ref().take(quota) {
                 match self.parse(place, line) {
