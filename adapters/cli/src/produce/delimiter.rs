@@ -4,45 +4,53 @@ use memchr::memmem::Finder;
 
 /// One or more bytes that divide others.
 #[derive(Clone, Debug)]
-pub(super) struct Delimiter(Finder<'static>);
+pub(super) struct Delimiter {
+    finder: Finder<'static>,
+    /// If it is one byte.
+    byte: Option<u8>,
+}
 
 impl Delimiter {
     pub(super) fn new(bytes: &[u8]) -> Self {
-        Self(Finder::new(bytes).into_owned())
+        let byte = if let [byte] = bytes { Some(*byte) } else { None };
+        Self { finder: Finder::new(bytes).into_owned(), byte }
     }
 
     /// Number of bytes.
     pub(super) fn length(&self) -> usize {
-        self.0.needle().len()
+        self.finder.needle().len()
     }
 
     /// Where it stands first.
+    #[inline]
     pub(super) fn find(&self, bytes: &[u8]) -> Option<usize> {
-        match self.0.needle() {
-            [byte] => memchr::memchr(*byte, bytes),
-            _ => self.0.find(bytes),
+        match self.byte {
+            Some(byte) => memchr::memchr(byte, bytes),
+            None => self.finder.find(bytes),
         }
     }
 
     /// How often it stands in `bytes`, and where the part after the last one begins.
     pub(super) fn ends(&self, bytes: &[u8]) -> (u64, usize) {
-        if let [byte] = self.0.needle() {
-            let count = memchr::memchr_iter(*byte, bytes).count() as u64;
-            return (count, memchr::memrchr(*byte, bytes).map_or(0, |last| last + 1));
+        if let Some(byte) = self.byte {
+            let count = memchr::memchr_iter(byte, bytes).count() as u64;
+            return (count, memchr::memrchr(byte, bytes).map_or(0, |last| last + 1));
         }
         let place = |(count, _), start| (count + 1, start + self.length());
         // From the front: of places that overlap the first counts.
-        self.0.find_iter(bytes).fold((0, 0), place)
+        self.finder.find_iter(bytes).fold((0, 0), place)
     }
 
     /// The parts of `bytes`; the last may lack its delimiter.
+    #[inline]
     pub(super) fn split<'b>(&self, mut bytes: &'b [u8]) -> impl Iterator<Item = &'b [u8]> {
+        let length = self.length();
         std::iter::from_fn(move || {
             if bytes.is_empty() {
                 return None;
             }
             let (part, rest) = match self.find(bytes) {
-                Some(end) => (&bytes[..end], &bytes[end + self.length()..]),
+                Some(end) => (&bytes[..end], &bytes[end + length..]),
                 None => (bytes, &[][..]),
             };
             bytes = rest;
