@@ -439,3 +439,53 @@ fn a_service_manager_can_end_it() {
     all.extend(kept.iter().map(|line| line["value"].as_str().unwrap().to_owned()));
     assert_eq!(all, (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
 }
+
+#[test]
+fn every_record_is_written_or_kept_while_the_broker_comes_and_goes() {
+    const RECORDS: usize = 60_000;
+    let server = broker(3);
+    let hosts = bootstrap(&server);
+    let folder = Folder::new("comes-and-goes");
+    let failed = folder.path("failed.jsonl");
+    let input: String = (0..RECORDS).map(|n| format!("{n}\n")).collect();
+    let input = folder.file("input", input);
+    let mut arguments = vec!["produce", "-b", &hosts, "-t", "t", "--failed", &failed];
+    arguments.extend(["--rate", "20000", "--report", "json", "-X", "linger.ms=5"]);
+    arguments.extend(["-X", "delivery.timeout.ms=600", "-X", "request.timeout.ms=300"]);
+    let child = ottla(&[&arguments[..], &[&input]].concat()).spawn().unwrap();
+    for _ in 0..2 {
+        wait_for_log(&server, log(&server).len() + 2_000);
+        server.with(|cluster, now| cluster.kill(now, 1)).unwrap();
+        std::thread::sleep(Duration::from_millis(900));
+        server.with(|cluster, now| cluster.start(now, 1)).unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+    let report = &json_lines(&output.stdout)[0];
+    let count = |name: &str| usize::try_from(report[name].as_u64().unwrap()).unwrap();
+    let kept = json_lines(&std::fs::read(&failed).unwrap());
+    assert_eq!(count("written") + kept.len(), RECORDS, "{report}");
+    assert_eq!(count("not_written") + count("unknown"), kept.len(), "{report}");
+    assert!(!kept.is_empty());
+
+    let mut times = vec![0; RECORDS];
+    for value in values(&server).into_iter().flatten() {
+        times[value.parse::<usize>().unwrap()] += 1;
+    }
+    let mut is_kept = vec![false; RECORDS];
+    for line in &kept {
+        let value: usize = line["value"].as_str().unwrap().parse().unwrap();
+        assert_eq!(line["line"], value + 1);
+        assert!(!is_kept[value], "kept twice: {line}");
+        is_kept[value] = true;
+        let may_be_written = line["reason"] == "unknown";
+        assert!(may_be_written || times[value] == 0, "in the log all the same: {line}");
+    }
+    for value in 0..RECORDS {
+        assert!(
+            times[value] == 1 || is_kept[value] && times[value] == 0,
+            "{value}: {}",
+            times[value]
+        );
+    }
+}
