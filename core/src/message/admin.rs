@@ -16,6 +16,10 @@ pub enum AdminApi {
     DeleteTopics,
     /// Settings of topics and brokers. KIP-133, KIP-226.
     DescribeConfigs,
+    /// Gives topics more partitions. KIP-195.
+    CreatePartitions,
+    /// Changes single settings of topics and brokers. KIP-339.
+    IncrementalAlterConfigs,
     /// Brokers and the id of the cluster. KIP-700.
     DescribeCluster,
     /// Topics page by page. KIP-966.
@@ -24,9 +28,11 @@ pub enum AdminApi {
 
 impl AdminApi {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::DeleteTopics,
         Self::DescribeConfigs,
+        Self::CreatePartitions,
+        Self::IncrementalAlterConfigs,
         Self::DescribeCluster,
         Self::DescribeTopicPartitions,
     ];
@@ -37,6 +43,8 @@ impl AdminApi {
         match self {
             Self::DeleteTopics => 20,
             Self::DescribeConfigs => 32,
+            Self::CreatePartitions => 37,
+            Self::IncrementalAlterConfigs => 44,
             Self::DescribeCluster => 60,
             Self::DescribeTopicPartitions => 75,
         }
@@ -48,6 +56,8 @@ impl AdminApi {
         Some(match key {
             20 => Self::DeleteTopics,
             32 => Self::DescribeConfigs,
+            37 => Self::CreatePartitions,
+            44 => Self::IncrementalAlterConfigs,
             60 => Self::DescribeCluster,
             75 => Self::DescribeTopicPartitions,
             _ => return None,
@@ -60,6 +70,8 @@ impl AdminApi {
         match self {
             Self::DeleteTopics => Versions { min: 1, max: 6 },
             Self::DescribeConfigs => Versions { min: 1, max: 4 },
+            Self::CreatePartitions => Versions { min: 0, max: 3 },
+            Self::IncrementalAlterConfigs => Versions { min: 0, max: 1 },
             Self::DescribeCluster => Versions { min: 0, max: 2 },
             Self::DescribeTopicPartitions => Versions { min: 0, max: 0 },
         }
@@ -70,6 +82,8 @@ impl AdminApi {
     pub const fn is_flexible(self, version: i16) -> bool {
         let first = match self {
             Self::DeleteTopics | Self::DescribeConfigs => 4,
+            Self::CreatePartitions => 2,
+            Self::IncrementalAlterConfigs => 1,
             Self::DescribeCluster | Self::DescribeTopicPartitions => 0,
         };
         version >= first

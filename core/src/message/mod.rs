@@ -18,17 +18,21 @@
 //! |---|---|---|---|
 //! | DeleteTopics | 20 | 1 to 6 | 4 |
 //! | DescribeConfigs | 32 | 1 to 4 | 4 |
+//! | CreatePartitions | 37 | 0 to 3 | 2 |
+//! | IncrementalAlterConfigs | 44 | 0 to 1 | 1 |
 //! | DescribeCluster | 60 | 0 to 2 | 0 |
 //! | DescribeTopicPartitions | 75 | 0 | 0 |
 
 mod admin;
 pub mod api_versions;
+pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
 pub mod describe_topic_partitions;
 mod error_code;
+pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod metadata;
 pub mod produce;

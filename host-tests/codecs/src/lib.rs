@@ -11,6 +11,7 @@
 
 pub mod answers;
 pub mod api_versions;
+pub mod create_partitions;
 pub mod create_topics;
 pub mod definition;
 pub mod delete_topics;
@@ -18,6 +19,7 @@ pub mod describe_cluster;
 pub mod describe_configs;
 pub mod describe_topic_partitions;
 pub mod draw;
+pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod metadata;
 pub mod produce;

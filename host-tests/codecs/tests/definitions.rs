@@ -3,12 +3,14 @@
 //! The definitions come from the jar of Kafka's Java client, which Maven fetches on first use.
 
 use codec_tests::api_versions::ApiVersions;
+use codec_tests::create_partitions::CreatePartitions;
 use codec_tests::create_topics::CreateTopics;
 use codec_tests::definition::{self, Defined, Fill, Message, Value, has, message};
 use codec_tests::delete_topics::DeleteTopics;
 use codec_tests::describe_cluster::DescribeCluster;
 use codec_tests::describe_configs::DescribeConfigs;
 use codec_tests::describe_topic_partitions::DescribeTopicPartitions;
+use codec_tests::incremental_alter_configs::IncrementalAlterConfigs;
 use codec_tests::init_producer_id::InitProducerId;
 use codec_tests::metadata::Metadata;
 use codec_tests::produce::Produce;
@@ -33,11 +35,13 @@ fn response(api: AnyApi) -> &'static Message {
 macro_rules! for_each_api {
     ($check:ident) => {
         $check::<ApiVersions>();
+        $check::<CreatePartitions>();
         $check::<CreateTopics>();
         $check::<DeleteTopics>();
         $check::<DescribeCluster>();
         $check::<DescribeConfigs>();
         $check::<DescribeTopicPartitions>();
+        $check::<IncrementalAlterConfigs>();
         $check::<InitProducerId>();
         $check::<Metadata>();
         $check::<Produce>();

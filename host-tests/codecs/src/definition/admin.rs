@@ -1,14 +1,17 @@
 //! How the fields of the definitions stand in our types: the APIs of tools.
 
 use ottla::message::{
-    ErrorCode, delete_topics, describe_cluster, describe_configs, describe_topic_partitions,
+    ErrorCode, create_partitions, delete_topics, describe_cluster, describe_configs,
+    describe_topic_partitions, incremental_alter_configs,
 };
 
 use super::{Defined, Value};
+use crate::create_partitions::CreatePartitions;
 use crate::delete_topics::DeleteTopics;
 use crate::describe_cluster::DescribeCluster;
 use crate::describe_configs::DescribeConfigs;
 use crate::describe_topic_partitions::DescribeTopicPartitions;
+use crate::incremental_alter_configs::IncrementalAlterConfigs;
 
 fn text(value: &Value) -> Option<String> {
     value.nullable_text().map(String::from)
@@ -165,6 +168,73 @@ impl Defined for DescribeTopicPartitions {
             from: from.map(|from| {
                 (from.field("TopicName").bytes(), from.field("PartitionIndex").int32())
             }),
+        }
+    }
+}
+
+impl Defined for CreatePartitions {
+    fn answer(value: &Value) -> create_partitions::broker::Answer {
+        create_partitions::broker::Answer {
+            throttle_ms: value.field("ThrottleTimeMs").int32(),
+            topics: value.field("Results").list(|topic| create_partitions::broker::Topic {
+                name: topic.field("Name").bytes().to_vec(),
+                error: ErrorCode(topic.field("ErrorCode").int16()),
+                text: text(topic.field("ErrorMessage")),
+            }),
+        }
+    }
+
+    fn request(value: &Value) -> create_partitions::broker::Request<'_> {
+        use create_partitions::broker::{Request, RequestTopic};
+        fn topic(topic: &Value) -> RequestTopic<'_> {
+            let brokers = |assignment: &Value| assignment.field("BrokerIds").list(Value::int32);
+            RequestTopic {
+                name: topic.field("Name").bytes(),
+                total: topic.field("Count").int32(),
+                assignments: is_there(topic.field("Assignments")).map(|list| list.list(brokers)),
+            }
+        }
+        Request {
+            topics: value.field("Topics").list(topic),
+            timeout_ms: value.field("TimeoutMs").int32(),
+            validate_only: value.field("ValidateOnly").boolean(),
+        }
+    }
+}
+
+impl Defined for IncrementalAlterConfigs {
+    fn answer(value: &Value) -> incremental_alter_configs::broker::Answer {
+        use incremental_alter_configs::broker::{Answer, Resource};
+        Answer {
+            throttle_ms: value.field("ThrottleTimeMs").int32(),
+            resources: value.field("Responses").list(|resource| Resource {
+                error: ErrorCode(resource.field("ErrorCode").int16()),
+                text: text(resource.field("ErrorMessage")),
+                kind: int8(resource.field("ResourceType")),
+                name: resource.field("ResourceName").bytes().to_vec(),
+            }),
+        }
+    }
+
+    fn request(value: &Value) -> incremental_alter_configs::broker::Request<'_> {
+        use incremental_alter_configs::broker::{Request, RequestResource, RequestSetting};
+        fn setting(setting: &Value) -> RequestSetting<'_> {
+            RequestSetting {
+                name: setting.field("Name").bytes(),
+                operation: int8(setting.field("ConfigOperation")),
+                value: setting.field("Value").nullable_bytes(),
+            }
+        }
+        fn resource(resource: &Value) -> RequestResource<'_> {
+            RequestResource {
+                kind: int8(resource.field("ResourceType")),
+                name: resource.field("ResourceName").bytes(),
+                settings: resource.field("Configs").list(setting),
+            }
+        }
+        Request {
+            resources: value.field("Resources").list(resource),
+            validate_only: value.field("ValidateOnly").boolean(),
         }
     }
 }

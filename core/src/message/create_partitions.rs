@@ -1,0 +1,256 @@
+//! CreatePartitions (key 37): gives topics more partitions. KIP-195, KIP-599 (quotas).
+
+use super::{AdminApi, ErrorCode, Step, need};
+use crate::error::Fault;
+use crate::wire::input::Input;
+use crate::wire::parse;
+use crate::wire::write::Put;
+
+const fn is_flexible(version: i16) -> bool {
+    AdminApi::CreatePartitions.is_flexible(version)
+}
+
+/// Writes the start of a request for `count` topics.
+pub fn request_start(out: &mut impl Put, version: i16, count: u32) {
+    out.length_prefix(count, is_flexible(version));
+}
+
+/// Writes one topic of a request, and how many partitions it is to have with those that it has.
+///
+/// `assignments`: the brokers of each new partition, the preferred leader first; `None` has the
+/// brokers chosen.
+pub fn request_topic(
+    out: &mut impl Put,
+    version: i16,
+    name: &[u8],
+    total: i32,
+    assignments: Option<&[&[i32]]>,
+) {
+    let flexible = is_flexible(version);
+    out.string(name, flexible);
+    out.int32(total);
+    match assignments {
+        Some(assignments) => {
+            out.length_prefix(assignments.len() as u32, flexible);
+            for brokers in assignments {
+                out.length_prefix(brokers.len() as u32, flexible);
+                for broker in *brokers {
+                    out.int32(*broker);
+                }
+                out.no_tags(flexible);
+            }
+        }
+        None if flexible => out.uvarint(0),
+        None => out.int32(-1),
+    }
+    out.no_tags(flexible);
+}
+
+/// Writes the end of a request: how many milliseconds the broker may take, and whether it only
+/// checks.
+pub fn request_end(out: &mut impl Put, version: i16, timeout_ms: i32, validate_only: bool) {
+    out.int32(timeout_ms);
+    out.boolean(validate_only);
+    out.no_tags(is_flexible(version));
+}
+
+/// What an answer holds, in order of appearance.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Item<'a> {
+    /// Wait this many milliseconds before the next request (version 1 on).
+    Throttle(i32),
+    /// A topic, and whether it has the partitions.
+    Topic {
+        /// Its name.
+        name: &'a [u8],
+        /// Why not, or success.
+        error: ErrorCode,
+    },
+    /// The next bytes of the broker's text about the last topic.
+    Text(&'a [u8]),
+}
+
+#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
+enum Stage {
+    #[default]
+    Throttle,
+    Count,
+    Topic,
+    TextLength,
+    Text,
+    TopicTags,
+    Tags,
+}
+
+/// Decodes an answer as a stream.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub struct Answer {
+    stage: Stage,
+    topics: u32,
+    text: u32,
+}
+
+impl Answer {
+    /// The next item of an answer in `version`.
+    ///
+    /// # Errors
+    /// What the broker did wrong.
+    pub fn next<'s>(
+        &mut self,
+        version: i16,
+        input: &'s mut Input<'_>,
+    ) -> Result<Step<Item<'s>>, Fault> {
+        let flexible = is_flexible(version);
+        loop {
+            match self.stage {
+                Stage::Throttle => {
+                    let throttle = need!(input.atom(parse::int32)?);
+                    self.stage = Stage::Count;
+                    if version >= 1 && throttle > 0 {
+                        return Ok(Step::Item(Item::Throttle(throttle)));
+                    }
+                }
+                Stage::Count => {
+                    self.topics = need!(input.array(5, flexible)?);
+                    self.stage = Stage::Topic;
+                }
+                Stage::Topic if self.topics == 0 => self.stage = Stage::Tags,
+                Stage::Topic => {
+                    let topic = move |bytes| {
+                        let (rest, name) = parse::string(bytes, flexible)?;
+                        let (rest, error) = parse::int16(rest)?;
+                        Ok((rest, Item::Topic { name, error: ErrorCode(error) }))
+                    };
+                    return match input.atom(topic)? {
+                        Some(item) => {
+                            self.topics = self.topics.saturating_sub(1);
+                            self.stage = Stage::TextLength;
+                            Ok(Step::Item(item))
+                        }
+                        None => Ok(Step::More),
+                    };
+                }
+                Stage::TextLength => {
+                    self.text = need!(input.text_length(flexible)?).unwrap_or(0);
+                    self.stage = Stage::Text;
+                }
+                Stage::Text if self.text == 0 => self.stage = Stage::TopicTags,
+                Stage::Text => {
+                    let chunk = need!(input.text(&mut self.text));
+                    return Ok(Step::Item(Item::Text(chunk)));
+                }
+                Stage::TopicTags => {
+                    if !input.no_tags(flexible)? {
+                        return Ok(Step::More);
+                    }
+                    self.stage = Stage::Topic;
+                }
+                Stage::Tags => {
+                    return Ok(if input.no_tags(flexible)? { Step::End } else { Step::More });
+                }
+            }
+        }
+    }
+}
+
+/// The broker's direction.
+#[cfg(any(test, feature = "broker"))]
+pub mod broker {
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use super::super::broker::{array, list, tags, whole};
+    use super::{ErrorCode, is_flexible};
+    use crate::error::Fault;
+    use crate::wire::parse::{self, Parsed};
+    use crate::wire::write::Put;
+
+    /// A topic of a request.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct RequestTopic<'a> {
+        /// Its name.
+        pub name: &'a [u8],
+        /// How many partitions it is to have, with those that it has.
+        pub total: i32,
+        /// The brokers of each new partition, or null to have them chosen.
+        pub assignments: Option<Vec<Vec<i32>>>,
+    }
+
+    /// A request.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Request<'a> {
+        /// The topics.
+        pub topics: Vec<RequestTopic<'a>>,
+        /// How long the client waits.
+        pub timeout_ms: i32,
+        /// Check only.
+        pub validate_only: bool,
+    }
+
+    impl<'a> Request<'a> {
+        /// Reads the body of a request.
+        ///
+        /// # Errors
+        /// What is wrong with it.
+        pub fn read(body: &'a [u8], version: i16) -> Result<Self, Fault> {
+            whole(Self::parse(body, version))
+        }
+
+        fn parse(body: &'a [u8], version: i16) -> Parsed<'a, Self> {
+            let flexible = is_flexible(version);
+            let assignment = |bytes| {
+                let (rest, brokers) = list(bytes, flexible, parse::int32)?;
+                let (rest, ()) = tags(rest, flexible)?;
+                Ok((rest, brokers))
+            };
+            let topic = |bytes| {
+                let (rest, name) = parse::string(bytes, flexible)?;
+                let (rest, total) = parse::int32(rest)?;
+                let (rest, assignments) = array(rest, flexible, assignment)?;
+                let (rest, ()) = tags(rest, flexible)?;
+                Ok((rest, RequestTopic { name, total, assignments }))
+            };
+            let (rest, topics) = list(body, flexible, topic)?;
+            let (rest, timeout_ms) = parse::int32(rest)?;
+            let (rest, validate_only) = parse::boolean(rest)?;
+            let (rest, ()) = tags(rest, flexible)?;
+            Ok((rest, Self { topics, timeout_ms, validate_only }))
+        }
+    }
+
+    /// A topic of an answer.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Topic {
+        /// Its name.
+        pub name: Vec<u8>,
+        /// Why it does not have the partitions, or success.
+        pub error: ErrorCode,
+        /// The same for people, or null.
+        pub text: Option<String>,
+    }
+
+    /// An answer.
+    #[derive(Clone, Default, PartialEq, Eq, Debug)]
+    pub struct Answer {
+        /// Milliseconds to wait.
+        pub throttle_ms: i32,
+        /// The topics.
+        pub topics: Vec<Topic>,
+    }
+
+    impl Answer {
+        /// Writes the body in `version`.
+        pub fn write(&self, version: i16, out: &mut Vec<u8>) {
+            let flexible = is_flexible(version);
+            out.int32(self.throttle_ms);
+            out.length_prefix(self.topics.len() as u32, flexible);
+            for topic in &self.topics {
+                out.string(&topic.name, flexible);
+                out.int16(topic.error.0);
+                out.nullable_string(topic.text.as_deref().map(str::as_bytes), flexible);
+                out.no_tags(flexible);
+            }
+            out.no_tags(flexible);
+        }
+    }
+}
