@@ -74,9 +74,10 @@ pub(crate) struct Made {
     settings: Vec<Setting>,
 }
 
-type Failure = (ErrorCode, String);
+/// Why a request is not carried out, by code and in words.
+pub(crate) type Failure = (ErrorCode, String);
 
-fn fail<T>(code: ErrorCode, text: impl Into<String>) -> Result<T, Failure> {
+pub(crate) fn fail<T>(code: ErrorCode, text: impl Into<String>) -> Result<T, Failure> {
     Err((code, text.into()))
 }
 
@@ -225,9 +226,21 @@ fn check_assignments(cluster: &Cluster, new: &NewTopic) -> Result<(), Failure> {
             "the number of partitions and the replication factor must be -1 with assignments",
         );
     }
+    check_nodes(cluster, &new.assignments, new.assignments.first().map_or(0, Vec::len))?;
+    if new.assignments.len() > PARTITIONS_MAX {
+        return fail(POLICY_VIOLATION, "too many partitions");
+    }
+    Ok(())
+}
+
+/// Checks the nodes of partitions that have `replication` replicas each.
+pub(crate) fn check_nodes(
+    cluster: &Cluster,
+    assignments: &[Vec<i32>],
+    replication: usize,
+) -> Result<(), Failure> {
     let invalid = |text: &str| fail(ErrorCode::INVALID_REPLICA_ASSIGNMENT, text);
-    let replication = new.assignments.first().map_or(0, Vec::len);
-    for nodes in &new.assignments {
+    for nodes in assignments {
         let distinct: BTreeSet<i32> = nodes.iter().copied().collect();
         if nodes.is_empty() || nodes.len() != replication {
             return invalid("the partitions have unlike numbers of replicas, or none");
@@ -239,14 +252,15 @@ fn check_assignments(cluster: &Cluster, new: &NewTopic) -> Result<(), Failure> {
             return invalid("a node of the assignment is not known");
         }
     }
-    if new.assignments.len() > PARTITIONS_MAX {
-        return fail(POLICY_VIOLATION, "too many partitions");
-    }
     Ok(())
 }
 
 /// Spreads partitions over the nodes that run: partition n begins at the n-th of them.
-fn assign(cluster: &Cluster, partitions: i32, replication: i16) -> Result<Vec<Vec<i32>>, Failure> {
+pub(crate) fn assign(
+    cluster: &Cluster,
+    partitions: i32,
+    replication: i16,
+) -> Result<Vec<Vec<i32>>, Failure> {
     let config = cluster.config();
     let partitions = if partitions == -1 { config.default_partitions } else { partitions };
     let replication = if replication == -1 { config.default_replication } else { replication };

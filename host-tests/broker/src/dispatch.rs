@@ -12,8 +12,9 @@ use crate::connection::{Busy, Closed, Connection};
 use crate::hooks::{Action, Seen, Silence};
 use crate::request::{Asking, Forced, Request};
 use crate::{
-    api_versions, create_topics, delete_topics, describe_cluster, describe_configs,
-    describe_topic_partitions, init_producer_id, metadata, produce,
+    api_versions, create_partitions, create_topics, delete_topics, describe_cluster,
+    describe_configs, describe_topic_partitions, incremental_alter_configs, init_producer_id,
+    metadata, produce,
 };
 
 /// Who calls itself so may write to internal topics.
@@ -135,6 +136,12 @@ impl Cluster {
             Request::DeleteTopics(request) => Some(delete_topics::handle(self, &asking, request)),
             Request::DescribeConfigs(request) => {
                 Some(describe_configs::handle(self, &asking, request))
+            }
+            Request::CreatePartitions(request) => {
+                Some(create_partitions::handle(self, &asking, request))
+            }
+            Request::IncrementalAlterConfigs(request) => {
+                Some(incremental_alter_configs::handle(self, &asking, request))
             }
             Request::DescribeCluster(request) => {
                 Some(describe_cluster::handle(self, &asking, request))

@@ -5,8 +5,8 @@
 //! For production there is Apache Kafka.
 //!
 //! It serves ApiVersions, Metadata, Produce, InitProducerId, CreateTopics, DeleteTopics,
-//! DescribeCluster, DescribeConfigs and DescribeTopicPartitions, one file each: producers and
-//! administration, of Java, librdkafka, franz-go and ours, and no consumers. It shares the codecs
+//! CreatePartitions, DescribeCluster, DescribeConfigs, DescribeTopicPartitions and
+//! IncrementalAlterConfigs, one file each: producers and administration, of Java, librdkafka, franz-go and ours, and no consumers. It shares the codecs
 //! of the client's crate and nothing else, so that a fault in the client's logic cannot hide in it.
 //!
 //! # How it is driven
@@ -71,6 +71,7 @@ mod cluster;
 mod config;
 mod connection;
 mod control;
+mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod describe_cluster;
@@ -78,6 +79,7 @@ mod describe_configs;
 mod describe_topic_partitions;
 mod dispatch;
 mod hooks;
+mod incremental_alter_configs;
 mod init_producer_id;
 mod log;
 mod metadata;

@@ -53,6 +53,8 @@ impl Profile {
             AnyApi::Client(Api::InitProducerId) => (0, [1, 2, 4, 5, 5, 5]),
             AnyApi::Admin(AdminApi::DeleteTopics) => (1, [3, 4, 6, 6, 6, 6]),
             AnyApi::Admin(AdminApi::DescribeConfigs) => (1, [2, 2, 4, 4, 4, 4]),
+            AnyApi::Admin(AdminApi::CreatePartitions) => (0, [1, 1, 3, 3, 3, 3]),
+            AnyApi::Admin(AdminApi::IncrementalAlterConfigs) => (0, [-1, 1, 1, 1, 1, 1]),
             AnyApi::Admin(AdminApi::DescribeCluster) => (0, [-1, -1, 0, 1, 2, 2]),
             AnyApi::Admin(AdminApi::DescribeTopicPartitions) => (0, [-1, -1, -1, 0, 0, 0]),
         };
@@ -195,6 +197,8 @@ mod tests {
             (20, [range(0, 3), range(0, 4), range(0, 6), range(0, 6), range(1, 6)]),
             (22, [range(0, 1), range(0, 2), range(0, 4), range(0, 5), range(0, 5)]),
             (32, [range(0, 2), range(0, 2), range(0, 4), range(0, 4), range(1, 4)]),
+            (37, [range(0, 1), range(0, 1), range(0, 3), range(0, 3), range(0, 3)]),
+            (44, [None, range(0, 1), range(0, 1), range(0, 1), range(0, 1)]),
             (60, [None, None, range(0, 0), range(0, 1), range(0, 2)]),
             (75, [None, None, None, range(0, 0), range(0, 0)]),
         ] {

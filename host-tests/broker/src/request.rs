@@ -2,8 +2,9 @@
 
 use ottla::error::Fault;
 use ottla::message::{
-    AdminApi, AnyApi, Api, ErrorCode, api_versions, create_topics, delete_topics, describe_cluster,
-    describe_configs, describe_topic_partitions, init_producer_id, metadata, produce,
+    AdminApi, AnyApi, Api, ErrorCode, api_versions, create_partitions, create_topics,
+    delete_topics, describe_cluster, describe_configs, describe_topic_partitions,
+    incremental_alter_configs, init_producer_id, metadata, produce,
 };
 
 use crate::connection::Connection;
@@ -27,6 +28,10 @@ pub enum Request<'a> {
     DeleteTopics(delete_topics::broker::Request<'a>),
     /// Key 32.
     DescribeConfigs(describe_configs::broker::Request<'a>),
+    /// Key 37.
+    CreatePartitions(create_partitions::broker::Request<'a>),
+    /// Key 44.
+    IncrementalAlterConfigs(incremental_alter_configs::broker::Request<'a>),
     /// Key 60.
     DescribeCluster(describe_cluster::broker::Request),
     /// Key 75.
@@ -65,6 +70,12 @@ impl<'a> Request<'a> {
             AdminApi::DescribeConfigs => {
                 Self::DescribeConfigs(describe_configs::broker::Request::read(body, version)?)
             }
+            AdminApi::CreatePartitions => {
+                Self::CreatePartitions(create_partitions::broker::Request::read(body, version)?)
+            }
+            AdminApi::IncrementalAlterConfigs => Self::IncrementalAlterConfigs(
+                incremental_alter_configs::broker::Request::read(body, version)?,
+            ),
             AdminApi::DescribeCluster => {
                 Self::DescribeCluster(describe_cluster::broker::Request::read(body, version)?)
             }

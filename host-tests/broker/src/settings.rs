@@ -279,6 +279,19 @@ pub(crate) fn all(profile: Profile) -> impl Iterator<Item = &'static Setting> {
     SETTINGS.iter().filter(move |setting| setting.since <= profile)
 }
 
+/// What becomes of a setting, by its name.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Change<'a> {
+    /// It has this value.
+    Set(&'a str, &'a str),
+    /// It has its default.
+    Delete(&'a str),
+    /// It is a list, and gets these elements.
+    Append(&'a str, &'a str),
+    /// It is a list, and loses these elements.
+    Subtract(&'a str, &'a str),
+}
+
 /// The settings of a topic. Those that change what the broker does have fields.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct TopicConfig {
@@ -353,6 +366,51 @@ impl TopicConfig {
         Ok(())
     }
 
+    /// The settings with `changes`, begun from `fresh`, which has none.
+    ///
+    /// # Errors
+    /// What is wrong with the first change that cannot be made.
+    pub(crate) fn changed(
+        &self,
+        mut fresh: Self,
+        profile: Profile,
+        changes: &[Change<'_>],
+    ) -> Result<Self, String> {
+        let mut given = self.given.clone();
+        for change in changes {
+            match *change {
+                Change::Set(name, value) => {
+                    given.insert(name.to_string(), value.to_string());
+                }
+                Change::Delete(name) => {
+                    given.remove(name);
+                }
+                Change::Append(name, value) | Change::Subtract(name, value) => {
+                    let setting = all(profile).find(|setting| setting.name == name);
+                    let Some(setting) = setting.filter(|setting| setting.kind == Kind::List) else {
+                        return Err(format!("{name} is no list"));
+                    };
+                    let before = given.get(name).map_or(setting.default, String::as_str);
+                    let mut list = elements(before);
+                    for element in elements(value) {
+                        let is_there = list.contains(&element);
+                        match change {
+                            Change::Subtract(..) => list.retain(|other| *other != element),
+                            _ if is_there => {}
+                            _ => list.push(element),
+                        }
+                    }
+                    let value = list.join(",");
+                    given.insert(name.to_string(), value);
+                }
+            }
+        }
+        for (name, value) in &given {
+            fresh.set(profile, name, value)?;
+        }
+        Ok(fresh)
+    }
+
     /// What is told of a setting.
     pub(crate) fn tell(&self, setting: &Setting, cluster: &Config) -> Told {
         let of_broker = match setting.name {
@@ -410,6 +468,11 @@ impl Kind {
             Self::Double => text.parse::<f64>().is_ok(),
         }
     }
+}
+
+/// The elements of a list.
+fn elements(text: &str) -> Vec<&str> {
+    text.split(',').map(str::trim).filter(|element| !element.is_empty()).collect()
 }
 
 fn illegal(name: &str, value: &str) -> String {

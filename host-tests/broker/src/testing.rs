@@ -4,8 +4,9 @@ use ottla::Record;
 use ottla::message::broker::RequestHeader;
 use ottla::message::{AdminApi, AnyApi, Api, ErrorCode, Step};
 use ottla::message::{
-    api_versions, create_topics, delete_topics, describe_cluster, describe_configs,
-    describe_topic_partitions, init_producer_id, metadata, produce,
+    api_versions, create_partitions, create_topics, delete_topics, describe_cluster,
+    describe_configs, describe_topic_partitions, incremental_alter_configs, init_producer_id,
+    metadata, produce,
 };
 use ottla::record::{builder, size};
 use ottla::wire::input::{Frame, Input};
@@ -185,6 +186,56 @@ impl Client {
             Ok(passed(step))
         });
         topics
+    }
+
+    /// Answers of CreatePartitions: name, code, text.
+    pub(crate) fn create_partitions(
+        &mut self,
+        version: i16,
+        body: impl FnOnce(&mut Vec<u8>),
+    ) -> Vec<(String, i16, String)> {
+        use create_partitions::Item;
+        let body = self.ask(AdminApi::CreatePartitions, version, body);
+        let (mut cursor, mut topics) = (create_partitions::Answer::default(), Vec::new());
+        read(&body, |input| {
+            let step = cursor.next(version, input)?;
+            match step {
+                Step::Item(Item::Topic { name, error }) => {
+                    topics.push((text(name), error.0, String::new()));
+                }
+                Step::Item(Item::Text(part)) => {
+                    topics.last_mut().unwrap().2.push_str(&text(part));
+                }
+                _ => {}
+            }
+            Ok(passed(step))
+        });
+        topics
+    }
+
+    /// Answers of IncrementalAlterConfigs: kind, name, code, text.
+    pub(crate) fn incremental_alter_configs(
+        &mut self,
+        version: i16,
+        body: impl FnOnce(&mut Vec<u8>),
+    ) -> Vec<(i8, String, i16, String)> {
+        use incremental_alter_configs::Item;
+        let body = self.ask(AdminApi::IncrementalAlterConfigs, version, body);
+        let (mut cursor, mut told) = (incremental_alter_configs::Answer::default(), Vec::new());
+        let (mut code, mut words) = (0, String::new());
+        read(&body, |input| {
+            let step = cursor.next(version, input)?;
+            match step {
+                Step::Item(Item::Error(error)) => code = error.0,
+                Step::Item(Item::Text(part)) => words.push_str(&text(part)),
+                Step::Item(Item::Resource { kind, name }) => {
+                    told.push((kind, text(name), code, std::mem::take(&mut words)));
+                }
+                _ => {}
+            }
+            Ok(passed(step))
+        });
+        told
     }
 
     /// Answers of DescribeCluster, one line each; success is passed over.

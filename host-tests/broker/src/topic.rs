@@ -44,6 +44,10 @@ impl Topics {
         self.by_name.get(name)
     }
 
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Topic> {
+        self.by_name.get_mut(name)
+    }
+
     pub(crate) fn name_of(&self, id: TopicId) -> Option<&str> {
         self.names.get(&id).map(String::as_str)
     }

@@ -121,7 +121,7 @@ fn requests_that_come_at_once_or_byte_by_byte_are_answered_in_order() -> Result<
         socket.write_all(&[*byte])?;
     }
     for _ in 0..51 {
-        ensure!(answer(&mut socket)?.len() == 4 + 2 + 4 + 10 * 6);
+        ensure!(answer(&mut socket)?.len() == 4 + 2 + 4 + 12 * 6);
     }
     Ok(())
 }
