@@ -234,6 +234,9 @@ fn fill(
     for topic in pending {
         let name = changing.names[topic.place];
         let error = match (topic.doubt, &topic.last) {
+            (Some(_), Some(last)) if why.topic().is_some() => {
+                Error::unknown(format!("the last answer was {}", last.saying()))
+            }
             (Some(code), _) if !why.may_be_done() => {
                 let what =
                     format!("an attempt was answered {code}, and the next one failed: {why}");
@@ -262,8 +265,8 @@ fn judge(
     if code.is_success() {
         return Some(Ok(*id));
     }
-    let said = if text.is_empty() { code.to_string() } else { format!("{code}: {text}") };
     let refused = Error::refused(code, text.clone()).of_topic(name).at(address);
+    let said = refused.saying();
     if changing.validate_only && !code.is_retriable() {
         return Some(Err(refused));
     }

@@ -66,6 +66,11 @@ impl Error {
         self
     }
 
+    /// What it says, without topic and address.
+    pub(crate) fn saying(&self) -> String {
+        Self { topic: None, address: None, ..self.clone() }.to_string()
+    }
+
     /// What is known.
     #[must_use]
     pub const fn kind(&self) -> &ErrorKind {

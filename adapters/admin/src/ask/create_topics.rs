@@ -85,3 +85,31 @@ impl Ask for CreateTopics<'_> {
         Ok(Told { answer: told, throttle_ms })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_reads_what_was_meant_in_every_version() {
+        let chosen = NewTopic::new("a").partitions(3).replication_factor(2).config("k", "v");
+        let assigned = NewTopic::new("b").assigned(&[1, 2]).assigned(&[2, 3]);
+        let topics = vec![&chosen, &assigned];
+        let ask = CreateTopics { topics, validate_only: true };
+        assert_eq!(ask.versions().min, 2);
+        for version in 2..=7 {
+            let mut body = Vec::new();
+            ask.write(version, 900, &mut body);
+            let read = codec::broker::Request::read(&body, version).unwrap();
+            assert_eq!((read.timeout_ms, read.validate_only), (900, true));
+            let [a, b] = &read.topics[..] else { panic!("{read:?}") };
+            assert_eq!((a.name, a.partitions, a.replication), (&b"a"[..], 3, 2));
+            assert_eq!(a.configs, [(&b"k"[..], Some(&b"v"[..]))]);
+            assert_eq!((b.name, b.partitions, b.replication), (&b"b"[..], -1, -1));
+            assert_eq!(b.assignments, [(0, vec![1, 2]), (1, vec![2, 3])]);
+        }
+        let open = NewTopic::new("c");
+        let ask = CreateTopics { topics: vec![&chosen, &open], validate_only: false };
+        assert_eq!(ask.versions().min, 4);
+    }
+}

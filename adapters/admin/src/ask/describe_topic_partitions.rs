@@ -84,3 +84,84 @@ fn partition(input: &mut Input<'_>) -> Result<Partition, Fault> {
     no_tags(input, true)?;
     Ok(Partition { index, error, leader, leader_epoch, replicas, in_sync, offline })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ask::read_body;
+
+    fn sent() -> codec::broker::Answer<'static> {
+        let partition = codec::broker::Partition {
+            error: ErrorCode(5),
+            index: 4,
+            leader: 2,
+            leader_epoch: 7,
+            replicas: vec![1, 2, 3],
+            in_sync: vec![2],
+            eligible: Some(vec![1]),
+            last_eligible: None,
+            offline: vec![3],
+        };
+        let topic = codec::broker::Topic {
+            error: ErrorCode::NONE,
+            name: Some("t"),
+            id: [9; 16],
+            internal: true,
+            partitions: vec![partition],
+            authorized_operations: i32::MIN,
+        };
+        let unknown = codec::broker::Topic {
+            error: ErrorCode(3),
+            name: None,
+            id: [0; 16],
+            internal: false,
+            partitions: Vec::new(),
+            authorized_operations: i32::MIN,
+        };
+        let topics = vec![topic, unknown];
+        codec::broker::Answer { throttle_ms: 250, topics, next: Some(("u", 5)) }
+    }
+
+    #[test]
+    fn all_that_is_told_is_read() {
+        let mut body = Vec::new();
+        sent().write(&mut body);
+        let told = read_body::<DescribeTopicPartitions<'_>>(0, &body).unwrap();
+        assert_eq!(told.throttle_ms, 250);
+        let expected = Partition {
+            index: 4,
+            error: ErrorCode(5),
+            leader: Some(2),
+            leader_epoch: Some(7),
+            replicas: vec![1, 2, 3],
+            in_sync: vec![2],
+            offline: vec![3],
+        };
+        let topic = Topic {
+            name: "t".to_owned(),
+            id: Some(TopicId([9; 16])),
+            internal: true,
+            error: ErrorCode::NONE,
+            partitions: vec![expected],
+        };
+        let unknown = Topic { error: ErrorCode(3), ..Topic::default() };
+        let next = Some(("u".to_owned(), 5));
+        assert_eq!(told.answer, Page { topics: vec![topic, unknown], next });
+        for length in 0..body.len() {
+            let fault = read_body::<DescribeTopicPartitions<'_>>(0, &body[..length]).unwrap_err();
+            let told = matches!(fault, Fault::Truncated | Fault::CountTooLarge);
+            assert!(told, "{length} bytes: {fault}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_asked_for() {
+        let from = ("b".to_owned(), 3);
+        let mut body = Vec::new();
+        let ask = DescribeTopicPartitions { topics: &["a", "b"], from: Some(&from) };
+        ask.write(0, 0, &mut body);
+        let read = codec::broker::Request::read(&body).unwrap();
+        assert_eq!(read.topics, [b"a", b"b"]);
+        assert_eq!((read.partitions, read.from), (2_000, Some((&b"b"[..], 3))));
+    }
+}

@@ -120,3 +120,100 @@ fn partition(version: i16, input: &mut Input<'_>) -> Result<Partition, Fault> {
     no_tags(input, flexible)?;
     Ok(Partition { index, error, leader, leader_epoch, replicas, in_sync, offline })
 }
+
+#[cfg(test)]
+mod tests {
+    use ottla::message::metadata::broker as codec;
+
+    use super::*;
+    use crate::ask::read_body;
+
+    fn sent() -> codec::Answer<'static> {
+        let broker = |id, host, rack| codec::Broker { id, host, port: 9_092, rack };
+        let partition = codec::Partition {
+            error: ErrorCode(5),
+            index: 1,
+            leader: -1,
+            leader_epoch: 7,
+            replicas: vec![1, 2, 3],
+            in_sync: vec![2],
+            offline: vec![3],
+        };
+        let first = codec::Partition { index: 0, leader: 2, ..codec::Partition::default() };
+        let long = "rack-".repeat(100).leak();
+        codec::Answer {
+            throttle_ms: 250,
+            brokers: vec![broker(2, "b", Some(&*long)), broker(1, "a", None)],
+            cluster_id: Some("cluster"),
+            controller: 2,
+            topics: vec![
+                codec::Topic {
+                    error: ErrorCode::NONE,
+                    name: Some("__consumer_offsets"),
+                    id: [9; 16],
+                    internal: true,
+                    partitions: vec![partition, first],
+                },
+                codec::Topic { error: ErrorCode(3), name: Some("t"), ..codec::Topic::default() },
+            ],
+            error: ErrorCode(129),
+        }
+    }
+
+    #[test]
+    fn all_that_is_told_is_read_in_every_version() {
+        for version in 4..=13 {
+            let mut body = Vec::new();
+            sent().write(version, &mut body);
+            let told = read_body::<Metadata<'_>>(version, &body).unwrap();
+            assert_eq!(told.throttle_ms, if version >= 6 { 250 } else { 0 }, "{version}");
+            let Everything { cluster, topics, error } = told.answer;
+            assert_eq!(error.0, if version >= 13 { 129 } else { 0 });
+            assert_eq!((cluster.id.as_deref(), cluster.controller), (Some("cluster"), Some(2)));
+            let brokers: Vec<_> = cluster.brokers.iter().map(Broker::address).collect();
+            assert_eq!(brokers, ["a:9092", "b:9092"]);
+            let racks = cluster.brokers.iter().map(|b| b.rack.as_ref().map(String::len));
+            assert!(racks.eq([None, Some(500)]));
+            let [offsets, unknown] = &topics[..] else { panic!("{topics:?}") };
+            assert_eq!(offsets.id, (version >= 10).then_some(TopicId([9; 16])));
+            assert!(offsets.internal && offsets.error.is_success());
+            assert_eq!((unknown.error.0, unknown.id), (3, None));
+            let [first, second] = &offsets.partitions[..] else { panic!("{offsets:?}") };
+            assert_eq!((first.index, first.leader), (0, Some(2)));
+            assert_eq!((second.index, second.leader, second.error.0), (1, None, 5));
+            assert_eq!(second.leader_epoch, (version >= 7).then_some(7));
+            assert_eq!((&second.replicas[..], &second.in_sync[..]), (&[1, 2, 3][..], &[2][..]));
+            assert_eq!(second.offline, if version >= 5 { vec![3] } else { Vec::new() });
+        }
+    }
+
+    #[test]
+    fn an_answer_that_ends_early_is_told() {
+        for version in 4..=13 {
+            let mut body = Vec::new();
+            sent().write(version, &mut body);
+            for length in 0..body.len() {
+                let fault = read_body::<Metadata<'_>>(version, &body[..length]).unwrap_err();
+                let told = matches!(fault, Fault::Truncated | Fault::CountTooLarge);
+                assert!(told, "{version}, {length} bytes: {fault}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_topics_some_or_none_are_asked_for() {
+        for version in 4..=13 {
+            for topics in [None, Some(&[][..]), Some(&["a", "b"][..])] {
+                let mut body = Vec::new();
+                Metadata { topics }.write(version, 0, &mut body);
+                let read = codec::Request::read(&body, version).unwrap();
+                let names = read.topics.map(|topics| {
+                    topics.iter().map(|topic| topic.name.unwrap_or_default()).collect::<Vec<_>>()
+                });
+                let expected = topics.map(|names| names.iter().map(|n| n.as_bytes()).collect());
+                assert_eq!(names, expected, "version {version}");
+                assert!(!read.allow_auto_topic_creation);
+            }
+        }
+    }
+}

@@ -35,3 +35,14 @@ macro_rules! each_item {
     };
 }
 pub(crate) use each_item;
+
+/// Reads a body, as a connection does.
+#[cfg(test)]
+pub(crate) fn read_body<A: crate::connection::Ask>(
+    version: i16,
+    body: &[u8],
+) -> Result<crate::connection::Told<A::Answer>, ottla::error::Fault> {
+    let mut frame = ottla::wire::input::Frame::default();
+    frame.start(body.len() as u32);
+    A::read(version, &mut ottla::wire::input::Input::new(&mut frame, body))
+}
