@@ -190,12 +190,42 @@ fn javas_topic_tool_makes_shows_and_removes_topics() -> Result<()> {
             ensure!(shown.contains(&line), "{profile}: no {line} in {shown}");
         }
 
+        topic_tool(&server, &["--alter", "--topic", "made", "--partitions", "4"])?;
+        ensure!(server.with(|cluster, _| cluster.partition_count("made")) == 4, "{profile}");
+        let fewer = topic_tool(&server, &["--alter", "--topic", "made", "--partitions", "2"]);
+        let error = format!("{:#}", fewer.err().context("it has more")?);
+        ensure!(error.contains("InvalidPartitionsException"), "{profile}: {error}");
+
         topic_tool(&server, &["--delete", "--topic", "made"])?;
         ensure!(server.with(|cluster, _| cluster.topic_id("made")).is_none(), "{profile}");
     }
     let again = topic_tool(&like(Profile::Newest)?, &["--create", "--topic", TOPIC]);
     let error = format!("{:#}", again.err().context("the topic was there")?);
     ensure!(error.contains("TopicExistsException"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn javas_configuration_tool_alters_settings() -> Result<()> {
+    let server = like(Profile::Newest)?;
+    let alter = |arguments: &[&str]| {
+        let mut tool = tool("kafka.admin.ConfigCommand")?;
+        tool.args(["--bootstrap-server", &bootstrap(server.addresses())]);
+        tool.args(["--alter", "--entity-type", "topics", "--entity-name", TOPIC]);
+        finish(tool.args(arguments))
+    };
+    let shown = || topic_tool(&server, &["--describe", "--topic", TOPIC]);
+    alter(&["--add-config", "retention.ms=7000,cleanup.policy=[compact,delete]"])?;
+    let text = shown()?;
+    for part in ["retention.ms=7000", "cleanup.policy=compact,delete"] {
+        ensure!(text.contains(part), "no {part} in {text}");
+    }
+    alter(&["--delete-config", "retention.ms"])?;
+    let text = shown()?;
+    ensure!(!text.contains("retention.ms") && text.contains("cleanup.policy"), "{text}");
+    let wrong = alter(&["--add-config", "retention.ms=soon"]);
+    let error = format!("{:#}", wrong.err().context("it is no number")?);
+    ensure!(error.contains("InvalidConfigurationException"), "{error}");
     Ok(())
 }
 
