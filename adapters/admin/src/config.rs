@@ -7,6 +7,7 @@ use std::time::Duration;
 use ottla_tokio::{Connector, TcpConnector};
 
 use crate::admin::Admin;
+use crate::view::address;
 
 /// `request.timeout.ms` of Java's client, where nothing is said.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -57,6 +58,29 @@ impl Config {
     #[must_use]
     pub const fn api_timeout(&self) -> Duration {
         self.api_timeout
+    }
+
+    /// The settings in effect, by the names of Java's keys, sorted.
+    #[must_use]
+    pub fn effective(&self) -> Vec<(&'static str, String)> {
+        let millis = |time: Duration| time.as_millis().to_string();
+        let or_minus_one = |value: Option<String>| value.unwrap_or_else(|| "-1".to_owned());
+        let bytes = |size: Option<u32>| or_minus_one(size.map(|size| size.to_string()));
+        let servers = self.bootstrap.iter().map(|(host, port)| address(host, port));
+        vec![
+            ("bootstrap.servers", servers.collect::<Vec<_>>().join(",")),
+            ("client.id", self.client_id.clone()),
+            ("connections.max.idle.ms", or_minus_one(self.max_idle.map(millis))),
+            ("default.api.timeout.ms", millis(self.api_timeout)),
+            ("receive.buffer.bytes", bytes(self.tcp.receive_buffer)),
+            ("request.timeout.ms", millis(self.request_timeout)),
+            ("retries", self.retries.min(i32::MAX as u32).to_string()),
+            ("retry.backoff.max.ms", millis(self.retry_backoff_max)),
+            ("retry.backoff.ms", millis(self.retry_backoff)),
+            ("security.protocol", "PLAINTEXT".to_owned()),
+            ("send.buffer.bytes", bytes(self.tcp.send_buffer)),
+            ("socket.connection.setup.timeout.ms", millis(self.setup_timeout)),
+        ]
     }
 
     /// What was given and has no effect, one sentence each; they are logged at `WARN`, too.

@@ -226,6 +226,19 @@ mod tests {
     }
 
     #[test]
+    fn settings_in_effect_make_the_same_settings_again() {
+        let given = config(&[("client.id", "me"), ("send.buffer.bytes", "4096")]).unwrap();
+        let effective = given.effective();
+        assert!(effective.is_sorted());
+        let keys: Vec<&str> = effective.iter().map(|(key, _)| *key).collect();
+        let known = KEYS.iter().map(|(key, _)| *key).filter(|key| *key != "bootstrap.controllers");
+        assert_eq!(keys, known.collect::<Vec<_>>());
+        let again = Config::from_properties(effective).unwrap();
+        // Java's int has no larger number.
+        assert_eq!(again, Config { retries: i32::MAX as u32, ..given });
+    }
+
+    #[test]
     fn keys_of_producers_are_named_and_do_no_harm() {
         let config = config(&[("linger.ms", "5"), ("ssl.protocol", "x"), ("metrics.x", "y")]);
         let warnings = config.unwrap().warnings;

@@ -1,5 +1,7 @@
 //! Which cluster, and with what settings.
 
+mod admin;
+
 use std::path::PathBuf;
 
 use clap::Args;

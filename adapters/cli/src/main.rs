@@ -10,13 +10,16 @@ mod dev_broker;
 mod exit;
 mod kcat;
 mod manual;
+mod metadata;
 mod numbers;
 mod output;
 mod pace;
 mod produce;
 mod properties_file;
 mod signals;
+mod table;
 mod tally;
+mod topics;
 mod usage;
 
 use std::process::ExitCode;
@@ -53,6 +56,8 @@ struct Cli {
 enum Command {
     Demo(demo::Demo),
     Produce(Box<produce::Produce>),
+    Metadata(metadata::Metadata),
+    Topics(topics::Topics),
     Bench(bench::Bench),
     DevBroker(dev_broker::DevBroker),
     Completions(manual::Completions),
@@ -67,6 +72,8 @@ fn main() -> ExitCode {
             match command {
                 Command::Demo(demo) => demo.run(verbose > 0).await,
                 Command::Produce(produce) => produce.run(verbose > 0).await,
+                Command::Metadata(metadata) => metadata.run().await,
+                Command::Topics(topics) => topics.run().await,
                 Command::Bench(bench) => bench.run(verbose > 0).await,
                 Command::DevBroker(dev_broker) => dev_broker.run().await,
                 Command::Completions(completions) => completions.run(Cli::command()),
