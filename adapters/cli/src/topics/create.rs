@@ -17,8 +17,8 @@ use crate::output;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   ottla topics create -b localhost:9092 readings --partitions 6
-  ottla topics create -b kafka:9092 audit --replication-factor 3 \\
-      --config retention.ms=-1 --config cleanup.policy=compact
+  ottla topics create -b kafka:9092 audit --replication-factor 3
+  ottla topics create -b kafka:9092 states --config cleanup.policy=compact
   ottla topics create -b kafka:9092 readings logs --if-not-exists
   ottla topics create -b kafka:9092 readings --partitions 600 --dry-run")]
 pub(crate) struct Create {

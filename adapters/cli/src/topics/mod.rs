@@ -21,7 +21,7 @@ use crate::output;
 #[command(after_help = "Examples:
   ottla topics list -b localhost:9092
   ottla topics describe -b kafka:9092 readings
-  ottla topics create -b kafka:9092 readings --partitions 6 --replication-factor 3")]
+  ottla topics create -b kafka:9092 readings --partitions 6")]
 pub(crate) struct Topics {
     #[command(subcommand)]
     what: What,
