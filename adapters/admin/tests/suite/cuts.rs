@@ -235,6 +235,21 @@ async fn connections_are_kept_while_they_stand() {
     assert_eq!(plan.seen(API_VERSIONS).len(), 2);
 }
 
+#[tokio::test]
+async fn connections_that_were_idle_for_too_long_are_not_used_again() {
+    let server = like(Profile::V4_1);
+    let idle = [("connections.max.idle.ms", "20")];
+    let (connector, listener) = duplex();
+    let plan = Plan::default();
+    tokio::spawn(serve(listener, plan.clone()));
+    let builder = Admin::builder().bootstrap_servers(server.addresses()[0].to_string());
+    let admin = builder.properties(idle).build_with(connector).unwrap();
+    admin.cluster().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(40)).await;
+    admin.cluster().await.unwrap();
+    assert_eq!(plan.seen(API_VERSIONS).len(), 2);
+}
+
 /// Brokers of old end the connection when they are asked in a version that they do not know.
 #[tokio::test]
 async fn r15_negotiation_goes_down_where_the_connection_ends() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ottla::message::{AdminApi, Api, ErrorCode};
 use ottla_admin::{Admin, Error, ErrorKind, NewTopic};
-use ottla_broker::{Action, Address, Cluster, Config, Listener, Profile, Server};
+use ottla_broker::{Action, Address, Cluster, Config, Listener, Profile, Reload, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -112,6 +112,21 @@ async fn a_call_ends_in_time_and_says_what_was_last() {
     let admin = builder.retries(2).build().unwrap();
     one(admin.create_topics(&[new_topic("new")], false).await).unwrap_err();
     assert_eq!(count.load(Ordering::Relaxed), 3, "once, and two repetitions");
+}
+
+/// Over TCP a request can still be written into a connection that the broker has ended, and
+/// nobody would know what became of it.
+#[tokio::test]
+async fn a_change_is_not_sent_into_a_connection_that_has_ended() {
+    let server = like(Profile::V4_1);
+    let admin = client(&server);
+    admin.cluster().await.unwrap();
+    server.with(|cluster, now| {
+        cluster.kill(now, 1).unwrap();
+        cluster.restart(now, 1, Reload::All).unwrap();
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    one(admin.create_topics(&[new_topic("new")], false).await).unwrap();
 }
 
 /// An address at which nobody listens.
