@@ -320,3 +320,45 @@ fn a_cluster_that_is_not_there_is_named_in_time() {
     assert!(error.contains("no broker answered within 500 ms: "), "{error}");
     assert!(error.contains(&address), "{error}");
 }
+
+/// The lines of the help of a command that begin under `Examples:`.
+fn examples(command: &[&str]) -> Vec<String> {
+    let (code, help, error) = said(&run(&[command, &["--help"]].concat()));
+    assert_eq!(code, 0, "{error}");
+    let lines = help.lines().skip_while(|line| *line != "Examples:").skip(1);
+    lines.take_while(|line| !line.is_empty()).map(|line| line.trim().to_owned()).collect()
+}
+
+#[test]
+fn examples_do_what_they_say() {
+    let hosts = ["kafka:9092", "localhost:9092"];
+    for (command, there) in [
+        (&["metadata"][..], &["readings", "logs"][..]),
+        (&["topics"], &[]),
+        (&["topics", "list"], &["readings"]),
+        (&["topics", "describe"], &["readings", "logs"]),
+        (&["topics", "create"], &[]),
+        (&["topics", "alter"], &["readings", "logs"]),
+        (&["topics", "delete"], &["readings", "try-1"]),
+    ] {
+        let lines = examples(command);
+        assert!(lines.len() >= 2, "{command:?}: {lines:?}");
+        for line in lines {
+            let mut cluster = Cluster::new(Config::new(3));
+            let there = if line.contains(" describe ") { &["readings", "logs"] } else { there };
+            for name in there {
+                cluster.create_topic(&NewTopic::new(name, 1, 1)).expect("a new topic");
+            }
+            let server = Server::start(cluster, &[]).expect("free ports");
+            let line = line.split(" > ").next().unwrap_or_default();
+            let line =
+                hosts.iter().fold(line.to_owned(), |l, host| l.replace(host, &bootstrap(&server)));
+            let words: Vec<&str> = line.split(' ').skip(1).collect();
+            let (code, text, error) = said(&run(&words));
+            // Without --yes somebody has to be there.
+            let expected = if line.contains(" delete ") && !line.contains("--yes") { 2 } else { 0 };
+            assert_eq!(code, expected, "{line}: {error}");
+            assert!(expected > 0 || !text.is_empty(), "{line} says nothing");
+        }
+    }
+}

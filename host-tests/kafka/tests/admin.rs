@@ -67,7 +67,7 @@ async fn make_alter_and_remove(kafka: &Kafka) -> Result<()> {
 
     // Made: first checked, then for real, then in vain.
     let made = NewTopic::new("made").partitions(3).config("retention.ms", "5000");
-    ensure!(one(admin.create_topics(&[made.clone()], true).await)??.is_none());
+    ensure!(one(admin.create_topics(std::slice::from_ref(&made), true).await)??.is_none());
     refused(one(admin.describe_topics(&["made"]).await?)?, 3, "topic made: UNKNOWN_TOPIC")?;
     let wanted = [
         made,
