@@ -133,6 +133,9 @@ impl<'a, C: Connector> Call<'a, C> {
                 self.links.learn(&everything.cluster.brokers);
                 return Ok((everything, address));
             }
+            if everything.error == ErrorCode::REBOOTSTRAP_REQUIRED {
+                self.links.begin_again();
+            }
             self.pause(Error::refused(everything.error, "").at(&address)).await?;
         }
     }

@@ -57,6 +57,12 @@ impl<C: Connector> Links<C> {
         *lock(&self.known) = brokers.iter().filter_map(place).collect();
     }
 
+    /// Forgets brokers and connections: the next call begins at `bootstrap.servers`. KIP-1102.
+    pub(crate) fn begin_again(&self) {
+        lock(&self.known).clear();
+        lock(&self.kept).clear();
+    }
+
     /// Keeps a connection for the next call.
     pub(crate) fn keep(&self, link: Link<C::Stream>) {
         let mut kept = lock(&self.kept);

@@ -4,8 +4,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ottla::message::{ErrorCode, metadata};
 use ottla_admin::{Admin, Change, ErrorKind, Fault, NewTopic};
-use ottla_broker::{Profile, Reload, Server};
+use ottla_broker::{Action, Profile, Reload, Server};
 use ottla_tokio::{DuplexConnector, DuplexListener, Incoming, duplex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -233,6 +234,31 @@ async fn connections_are_kept_while_they_stand() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     one(admin.create_topics(&[new_topic()], false).await).unwrap();
     assert_eq!(plan.seen(API_VERSIONS).len(), 2);
+}
+
+/// KIP-1102: the broker wants the client to begin at `bootstrap.servers` again.
+#[tokio::test]
+async fn a_client_that_is_told_to_begins_again() {
+    let server = like(Profile::V4_1);
+    let (admin, plan) = through(&server, &[]);
+    admin.cluster().await.unwrap();
+    server.with(|cluster, _| {
+        let mut is_first = true;
+        cluster.set_hook(move |seen| {
+            let refuses = seen.api.key() == METADATA && std::mem::take(&mut is_first);
+            if refuses { Action::Answer(rebootstrap()) } else { Action::Proceed }
+        });
+    });
+    assert_eq!(admin.cluster().await.unwrap().brokers.len(), 3);
+    assert_eq!(plan.seen(API_VERSIONS).len(), 2, "over a new connection");
+}
+
+/// An answer of Metadata, version 13, with nothing in it but the code.
+fn rebootstrap() -> Vec<u8> {
+    let mut body = Vec::new();
+    let error = ErrorCode::REBOOTSTRAP_REQUIRED;
+    metadata::broker::Answer { error, ..metadata::broker::Answer::default() }.write(13, &mut body);
+    body
 }
 
 #[tokio::test]
