@@ -1,6 +1,7 @@
 //! Comparing clients: builds the package `bench`, which is outside of the workspace, and runs its
-//! program `compare`.
+//! program `compare`; with `--peers` the other clients, too, which are in a package of their own.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -8,12 +9,16 @@ use anyhow::Result;
 use crate::command::run as run_command;
 use crate::context::Context;
 use crate::install::{self, Tool};
+use crate::simulate::commit;
 
 /// The package.
 pub(crate) const MANIFEST: &str = "host-tests/bench/Cargo.toml";
 
+/// The other clients that are in Rust, or are called from it.
+pub(crate) const PEERS: &str = "host-tests/bench/peers/Cargo.toml";
+
 /// Where franz-go's client is.
-const FRANZ_GO: &str = "host-tests/bench/franz-go";
+const FRANZ_GO: &str = "host-tests/bench/peers/franz-go";
 
 /// What building librdkafka takes.
 const C: &[Tool] = &[
@@ -22,24 +27,35 @@ const C: &[Tool] = &[
     Tool { program: "make", package: "make" },
 ];
 
-/// Builds all clients and compares them; the arguments are those of `compare`.
+/// Builds what is compared, and compares it; the arguments are those of `compare`, and `--stages`
+/// begins those of `stages`.
 pub(crate) fn run(context: &Context, arguments: &[String]) -> Result<()> {
     install::require(install::JAVA)?;
-    install::require(C)?;
-    let target = context.target_directory().join("bench");
-    let mut build = context.cargo(["build", "--release", "--bins"]);
-    run_command(build.args(["--manifest-path", MANIFEST, "--target-dir"]).arg(&target))?;
-    let programs = context.root.join(&target).join("release");
-    let mut compare = Command::new(programs.join("compare"));
-    // Debian's Go is too old for it, so it is not installed.
-    if install::is_present("go") {
-        let program = programs.join("franz-go");
-        let mut build = Command::new("go");
-        build.current_dir(context.root.join(FRANZ_GO)).args(["build", "-trimpath", "-o"]);
-        run_command(build.arg(&program).arg("."))?;
-        compare.arg("--franz-go").arg(program);
-    } else {
-        println!("`go` is not installed: franz-go is left out");
+    let target = context.root.join(context.target_directory()).join("bench");
+    build(context, MANIFEST, &target)?;
+    let programs = target.join("release");
+    if let [first, rest @ ..] = arguments
+        && first == "--stages"
+    {
+        install::require(install::PERF)?;
+        return run_command(Command::new(programs.join("stages")).args(rest));
     }
-    run_command(compare.args(arguments))
+    let mut compare = Command::new(programs.join("compare"));
+    compare.args(arguments).args(["--commit", &commit(context)]);
+    if arguments.iter().any(|argument| argument == "--peers") {
+        // None of them is left out: without one of these the comparison does not begin.
+        install::require(C)?;
+        install::require(install::GO)?;
+        build(context, PEERS, &target)?;
+        let mut go = Command::new("go");
+        go.current_dir(context.root.join(FRANZ_GO)).args(["build", "-trimpath", "-o"]);
+        run_command(go.arg(programs.join("franz-go")).arg("."))?;
+        compare.arg("--peer-programs").arg(&programs);
+    }
+    run_command(&mut compare)
+}
+
+fn build(context: &Context, manifest: &str, target: &Path) -> Result<()> {
+    let mut build = context.cargo(["build", "--locked", "--release", "--bins"]);
+    run_command(build.args(["--manifest-path", manifest, "--target-dir"]).arg(target))
 }

@@ -55,6 +55,12 @@ pub(crate) const CPLUSPLUS: &[Tool] = &[Tool { program: "c++", package: "g++" }]
 /// What counts instructions.
 pub(crate) const VALGRIND: &[Tool] = &[Tool { program: "valgrind", package: "valgrind" }];
 
+/// What samples where time goes, and tells the functions of addresses.
+pub(crate) const PERF: &[Tool] = &[
+    Tool { program: "perf", package: "linux-perf" },
+    Tool { program: "addr2line", package: "binutils" },
+];
+
 /// What linking for a 32-bit host takes.
 pub(crate) const LIBRARIES_32: &[Tool] =
     &[Tool { program: "/usr/lib32/crt1.o", package: "gcc-multilib" }];

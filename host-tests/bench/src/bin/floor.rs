@@ -8,9 +8,8 @@ use std::hint::black_box;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
-use bench::{Flags, Totals, report};
+use bench_client::{Flags, Measured, Told};
 use clap::Parser;
 
 const HEADER: usize = 61;
@@ -74,18 +73,18 @@ fn main() {
     let mut said = BufReader::new(receiver.stdout.take().expect("piped")).lines();
     let address = said.next().expect("a line").expect("text");
     let mut stream = TcpStream::connect(address).expect("the receiver");
-    let (started, mut totals) = (Instant::now(), Totals::default());
+    let (mut measured, mut told, mut bytes) = (Measured::new(&flags), Told::default(), 0);
+    measured.begin();
     let limit = flags.batch_size as usize;
     let mut open = vec![(vec![0; HEADER], 0); flags.partitions as usize];
     for record in 0..flags.records + partitions {
-        let (batch, count) = &mut open[flags.partition(record) as usize];
+        let (batch, count) = &mut open[(record % partitions) as usize];
         let is_over = record >= flags.records;
         if *count > 0 && (is_over || batch.len() + value.len() + 24 > limit) {
             seal(batch, *count);
             stream.write_all(batch).expect("written");
-            totals.written += *count as u64;
-            totals.batches += 1;
-            totals.batch_bytes += batch.len() as u64;
+            told.written += *count as u64;
+            bytes += batch.len() as u64;
             *count = 0;
             batch.truncate(HEADER);
         }
@@ -93,7 +92,8 @@ fn main() {
         *count += 1;
     }
     drop(stream);
-    assert_eq!(said.next().expect("a line").expect("text"), totals.batch_bytes.to_string());
-    report("floor", &flags, started, totals);
+    assert_eq!(said.next().expect("a line").expect("text"), bytes.to_string());
+    told.sent = flags.records;
+    measured.end("floor", Told::default(), told).expect("all is counted");
     receiver.wait().expect("the receiver");
 }

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::slice;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use bench::{Flags, Totals, report};
+use anyhow::{Context, Result};
+use bench_client::{Flags, Measured, Share, Told};
 use clap::{Parser, ValueEnum};
-use ottla_tokio::{Acks, Delivery, Producer, Record, TopicHandle};
+use ottla_tokio::{Acks, Deliveries, Delivery, Producer, Record, TopicHandle};
 use tokio::sync::mpsc;
 
 /// How often the counters are looked at with `--watch`.
@@ -17,7 +18,7 @@ const GLANCE: Duration = Duration::from_millis(1);
 /// How often deliveries are looked at, in records.
 const DRAIN: u64 = 256;
 
-#[derive(Parser)]
+#[derive(Parser, Clone)]
 struct Cli {
     #[command(flatten)]
     flags: Flags,
@@ -26,7 +27,7 @@ struct Cli {
     mode: Mode,
     /// Records of one `send_many`
     #[arg(long, default_value_t = 100)]
-    many: u64,
+    many: usize,
     /// Threads of the runtime; 0 is the one that everything shares
     #[arg(long, default_value_t = 2)]
     workers: usize,
@@ -35,7 +36,7 @@ struct Cli {
     watch: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Mode {
     Send,
@@ -43,78 +44,156 @@ enum Mode {
     Post,
 }
 
-/// Written, and not.
-#[derive(Clone, Copy, Default)]
-struct Told(u64, u64);
+/// A task that sends.
+#[derive(Clone)]
+struct Sender {
+    cli: Cli,
+    producer: Producer,
+    topic: TopicHandle,
+    value: Vec<u8>,
+}
 
-impl Told {
-    fn count<T, E>(&mut self, outcome: &Result<T, E>) {
-        match outcome {
-            Ok(_) => self.0 += 1,
-            Err(_) => self.1 += 1,
-        }
+/// The records of one `send_many`. A closure over references could not be held in a task: rustc does
+/// not see that its future is `Send`.
+struct Records<'a> {
+    sender: &'a Sender,
+    numbers: slice::Iter<'a, u64>,
+    keys: slice::IterMut<'a, Vec<u8>>,
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Record<'a>> {
+        Some(self.sender.record(*self.numbers.next()?, self.keys.next()?))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.numbers.size_hint()
     }
 }
 
-/// One record at a call. Deliveries are kept, and looked at from time to time.
-async fn send(flags: &Flags, producer: &Producer, topic: &TopicHandle) -> Result<Told> {
-    let (value, mut told) = (flags.value(), Told::default());
-    let mut waiting: VecDeque<Delivery> = VecDeque::new();
-    for i in 0..flags.records {
-        let record = Record::new(topic, &value).partition(flags.partition(i));
-        waiting.push_back(producer.send(record).await?);
-        if i % DRAIN == 0 {
-            while let Some(outcome) = waiting.front().and_then(Delivery::outcome) {
-                told.count(&outcome);
-                waiting.pop_front();
+impl Sender {
+    #[inline]
+    fn record<'a>(&'a self, number: u64, key: &'a mut [u8]) -> Record<'a> {
+        let flags = &self.cli.flags;
+        let record = Record::new(&self.topic, &self.value);
+        match flags.partition(number) {
+            Some(partition) => record.partition(partition),
+            None => match flags.write_key(number, key) {
+                Some(key) => record.key(key),
+                None => record,
+            },
+        }
+    }
+
+    async fn run(self, share: Share) -> Result<Told> {
+        match self.cli.mode {
+            Mode::Send => self.send(share).await,
+            Mode::SendMany => self.send_many(share).await,
+            Mode::Post => self.post(share).await,
+        }
+    }
+
+    /// One record at a call. Deliveries are kept, and looked at from time to time.
+    async fn send(&self, share: Share) -> Result<Told> {
+        let (mut key, mut told) = (self.cli.flags.key(), Told::default());
+        let mut waiting: VecDeque<Delivery> = VecDeque::new();
+        for number in share {
+            waiting.push_back(self.producer.send(self.record(number, &mut key)).await?);
+            told.sent += 1;
+            if told.sent % DRAIN == 0 {
+                while let Some(outcome) = waiting.front().and_then(Delivery::outcome) {
+                    told.count(&outcome);
+                    waiting.pop_front();
+                }
             }
         }
-    }
-    producer.flush().await;
-    for delivery in waiting {
-        told.count(&delivery.await);
-    }
-    Ok(told)
-}
-
-/// Many at a call. A task of its own awaits and counts.
-async fn send_many(cli: &Cli, producer: &Producer, topic: &TopicHandle) -> Result<Told> {
-    let (flags, value) = (&cli.flags, cli.flags.value());
-    let (to_counter, mut deliveries) = mpsc::unbounded_channel();
-    let counter = tokio::spawn(async move {
-        let mut told = Told::default();
-        while let Some(some) = deliveries.recv().await {
-            let some: ottla_tokio::Deliveries = some;
-            some.await.iter().for_each(|outcome| told.count(&outcome));
+        self.producer.flush().await;
+        for delivery in waiting {
+            told.count(&delivery.await);
         }
-        told
-    });
-    let mut next = 0;
-    while next < flags.records {
-        let end = flags.records.min(next + cli.many);
-        let records = (next..end).map(|i| Record::new(topic, &value).partition(flags.partition(i)));
-        to_counter.send(producer.send_many(records).await?)?;
-        next = end;
+        Ok(told)
     }
-    drop(to_counter);
-    producer.flush().await;
-    Ok(counter.await?)
-}
 
-/// Without deliveries: the counters tell.
-async fn post(flags: &Flags, producer: &Producer, topic: &TopicHandle) -> Result<Told> {
-    let value = flags.value();
-    for i in 0..flags.records {
-        producer.post(Record::new(topic, &value).partition(flags.partition(i))).await?;
+    /// Many at a call. A task of its own awaits and counts.
+    async fn send_many(&self, mut share: Share) -> Result<Told> {
+        let (to_counter, mut deliveries) = mpsc::unbounded_channel::<Deliveries>();
+        let counter = tokio::spawn(async move {
+            let mut told = Told::default();
+            while let Some(some) = deliveries.recv().await {
+                some.await.iter().for_each(|outcome| told.count(&outcome));
+            }
+            told
+        });
+        let mut keys = vec![self.cli.flags.key(); self.cli.many];
+        let mut numbers = Vec::with_capacity(self.cli.many);
+        let mut sent = 0;
+        loop {
+            numbers.clear();
+            numbers.extend(share.by_ref().take(self.cli.many));
+            if numbers.is_empty() {
+                break;
+            }
+            sent += numbers.len() as u64;
+            let records = Records { sender: self, numbers: numbers.iter(), keys: keys.iter_mut() };
+            to_counter.send(self.producer.send_many(records).await?)?;
+        }
+        drop(to_counter);
+        self.producer.flush().await;
+        let mut told = counter.await?;
+        told.sent = sent;
+        Ok(told)
     }
-    producer.flush().await;
-    let counters = producer.stats().counters;
-    Ok(Told(counters.written, counters.not_written + counters.unknown))
+
+    /// Without deliveries: the counters tell, in the end.
+    async fn post(&self, share: Share) -> Result<Told> {
+        let (mut key, mut sent) = (self.cli.flags.key(), 0);
+        for number in share {
+            self.producer.post(self.record(number, &mut key)).await?;
+            sent += 1;
+        }
+        self.producer.flush().await;
+        Ok(Told::sent(sent))
+    }
+
+    /// One record after another, each awaited.
+    async fn one_by_one(&self, share: Share, measured: &mut Measured) -> Result<Told> {
+        let (mut key, mut told) = (self.cli.flags.key(), Told::default());
+        for number in share {
+            let begun = Instant::now();
+            let outcome = self.producer.send(self.record(number, &mut key)).await?.await;
+            measured.latency(begun.elapsed());
+            told.sent += 1;
+            told.count(&outcome);
+        }
+        Ok(told)
+    }
+
+    /// Sends the shares, each in a task of its own.
+    async fn all(&self, shares: Vec<Share>) -> Result<Told> {
+        let before = self.producer.stats().counters;
+        let tasks: Vec<_> =
+            shares.into_iter().map(|share| tokio::spawn(self.clone().run(share))).collect();
+        let mut told = Told::default();
+        for task in tasks {
+            told.add(task.await??);
+        }
+        if self.cli.mode == Mode::Post {
+            let after = self.producer.stats().counters;
+            told.written = after.written - before.written;
+            told.failed =
+                after.not_written - before.not_written + after.unknown - before.unknown;
+        }
+        Ok(told)
+    }
 }
 
 /// How many records were acknowledged after the first acknowledgement, and in what time.
 async fn watch<T>(producer: &Producer, work: impl Future<Output = T>) -> (T, (u64, f64)) {
-    let (mut first, mut last) = (None, (Instant::now(), 0));
+    let before = producer.stats().counters.written;
+    let (mut first, mut last) = (None, (Instant::now(), before));
     let mut look = tokio::time::interval(GLANCE);
     let mut work = pin!(work);
     let result = poll_fn(|cx| {
@@ -137,7 +216,7 @@ async fn watch<T>(producer: &Producer, work: impl Future<Output = T>) -> (T, (u6
 }
 
 async fn produce(cli: Cli) -> Result<()> {
-    let (flags, started) = (&cli.flags, Instant::now());
+    let flags = &cli.flags;
     let producer = Producer::builder()
         .bootstrap_servers(&flags.bootstrap)
         .acks(Acks::All)
@@ -145,38 +224,37 @@ async fn produce(cli: Cli) -> Result<()> {
         .max_in_flight(5)
         .linger(Duration::from_millis(flags.linger_ms))
         .batch_size(flags.batch_size)
+        .max_request_size(flags.max_request_size)
         .buffer_memory(flags.buffer_memory)
         .build()?;
-    let topic = producer.declare_topic(&flags.topic, flags.partitions)?;
-    let work = async {
-        match cli.mode {
-            Mode::Send => send(flags, &producer, &topic).await,
-            Mode::SendMany => send_many(&cli, &producer, &topic).await,
-            Mode::Post => post(flags, &producer, &topic).await,
+    // Not declared with a number of partitions: the other clients have to ask, too.
+    let topic = producer.topic(&flags.topic)?;
+    let sender = Sender { cli: cli.clone(), producer, topic, value: flags.value() };
+    let mut measured = Measured::new(flags);
+    let warmed = sender.all(vec![flags.warming()]).await?;
+    measured.begin();
+    let before = sender.producer.stats().counters;
+    let told = if flags.latency {
+        let [share] = flags.shares()[..] else { anyhow::bail!("one record at a time, one task") };
+        sender.one_by_one(share, &mut measured).await?
+    } else {
+        let work = sender.all(flags.shares());
+        match cli.watch {
+            false => work.await?,
+            true => {
+                let (told, (acknowledged, seconds)) = watch(&sender.producer, work).await;
+                let told = told?;
+                let after = sender.producer.stats().counters;
+                let batches = after.batches - before.batches;
+                let of_a_batch = told.written as f64 / batches.max(1) as f64;
+                measured.tell("batches_per_s", acknowledged as f64 / of_a_batch / seconds);
+                told
+            }
         }
     };
-    let (told, (acknowledged, seconds)) = match cli.watch {
-        true => watch(&producer, work).await,
-        false => (work.await, (0, 0.0)),
-    };
-    let Told(written, failed) = told?;
-    producer.close(Duration::from_secs(10)).await;
-    let counters = producer.stats().counters;
-    let of_a_batch = written as f64 / counters.batches.max(1) as f64;
-    let totals = Totals {
-        written,
-        failed,
-        requests: counters.requests,
-        batches: counters.batches,
-        batch_bytes: counters.batch_bytes,
-        after_first: (acknowledged as f64 / of_a_batch, seconds),
-    };
-    let name = match cli.mode {
-        Mode::Send => "ottla send",
-        Mode::SendMany => "ottla send_many",
-        Mode::Post => "ottla post",
-    };
-    report(name, flags, started, totals);
+    let name = Mode::to_possible_value(&cli.mode).context("a mode")?;
+    measured.end(&format!("ottla {}", name.get_name()), warmed, told)?;
+    sender.producer.close(Duration::from_secs(10)).await;
     Ok(())
 }
 

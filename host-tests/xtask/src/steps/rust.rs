@@ -19,7 +19,7 @@ const TESTED_FEATURES: [&str; 3] =
 
 pub(super) fn format(context: &Context) -> Result<()> {
     run(&mut context.cargo(["fmt", "--all", "--check"]))?;
-    for package in [no_panic::MANIFEST, bench::MANIFEST, fuzz::MANIFEST] {
+    for package in [no_panic::MANIFEST, bench::MANIFEST, bench::PEERS, fuzz::MANIFEST] {
         run(&mut context.cargo(["fmt", "--manifest-path", package, "--check"]))?;
     }
     for package in firmware::packages(context)? {
@@ -28,8 +28,8 @@ pub(super) fn format(context: &Context) -> Result<()> {
     Ok(())
 }
 
-// Without the package `bench`: to look at it, cargo has to build librdkafka first, which takes
-// minutes. `cargo xtask bench` builds it.
+// Without the package `bench` and its peers: to look at those, cargo has to build librdkafka first,
+// which takes minutes. `cargo xtask bench` builds them.
 pub(super) fn clippy(context: &Context) -> Result<()> {
     const DENY: [&str; 3] = ["--", "-D", "warnings"];
     run(context.cargo(["clippy", "--workspace", "--all-targets"]).args(DENY))?;

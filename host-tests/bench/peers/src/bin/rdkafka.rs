@@ -1,0 +1,132 @@
+//! Produces by librdkafka, through the rdkafka crate: a delivery callback per record.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, bail};
+use bench_client::{Flags, Measured, Share, Told};
+use bench_peers::librdkafka;
+use clap::Parser;
+use rdkafka::client::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+
+/// How often callbacks are served, in records.
+const SERVE: u64 = 1000;
+
+/// How long a call waits for callbacks at most.
+const WAIT: Duration = Duration::from_millis(10);
+
+#[derive(Default)]
+struct Counts {
+    written: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Counts {
+    fn told(&self) -> u64 {
+        self.written.load(Ordering::Relaxed) + self.failed.load(Ordering::Relaxed)
+    }
+}
+
+impl ClientContext for Counts {}
+
+impl ProducerContext for Counts {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, outcome: &DeliveryResult<'_>, (): ()) {
+        let count = if outcome.is_ok() { &self.written } else { &self.failed };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+struct Client {
+    flags: Flags,
+    producer: BaseProducer<Counts>,
+    value: Vec<u8>,
+}
+
+impl Client {
+    fn send(&self, number: u64, key: &mut [u8]) -> Result<()> {
+        let mut record = BaseRecord::to(&self.flags.topic).payload(&self.value[..]);
+        record = match self.flags.partition(number) {
+            Some(partition) => record.partition(partition),
+            None => record.key(self.flags.write_key(number, key).unwrap_or_default()),
+        };
+        while let Err((error, back)) = self.producer.send(record) {
+            match error {
+                KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) => {
+                    self.producer.poll(WAIT);
+                    record = back;
+                }
+                other => bail!(other),
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&self, share: Share) -> Result<u64> {
+        let (mut key, mut sent) = (self.flags.key(), 0);
+        for number in share {
+            self.send(number, &mut key)?;
+            sent += 1;
+            if sent % SERVE == 0 {
+                self.producer.poll(Duration::ZERO);
+            }
+        }
+        Ok(sent)
+    }
+
+    fn one_by_one(&self, share: Share, measured: &mut Measured) -> Result<u64> {
+        let (mut key, mut sent) = (self.flags.key(), 0);
+        for number in share {
+            let begun = Instant::now();
+            let before = self.producer.context().told();
+            self.send(number, &mut key)?;
+            while self.producer.context().told() == before {
+                self.producer.poll(WAIT);
+            }
+            measured.latency(begun.elapsed());
+            sent += 1;
+        }
+        Ok(sent)
+    }
+
+    /// What became of what was sent since then.
+    fn finish(&self, sent: u64, before: Told) -> Result<Told> {
+        self.producer.flush(Duration::from_secs(120))?;
+        let counts = self.producer.context();
+        let written = counts.written.load(Ordering::Relaxed) - before.written;
+        let failed = counts.failed.load(Ordering::Relaxed) - before.failed;
+        Ok(Told { sent, written, failed })
+    }
+}
+
+fn main() -> Result<()> {
+    let flags = Flags::parse();
+    let producer = librdkafka(&flags).create_with_context(Counts::default())?;
+    let client = Arc::new(Client { producer, value: flags.value(), flags: flags.clone() });
+    let mut measured = Measured::new(&flags);
+    let warmed = client.finish(client.run(flags.warming())?, Told::default())?;
+    measured.begin();
+    let sent = if flags.latency {
+        let [share] = flags.shares()[..] else { bail!("one record at a time, one task") };
+        client.one_by_one(share, &mut measured)?
+    } else {
+        let mut threads = Vec::new();
+        for share in flags.shares() {
+            let client = Arc::clone(&client);
+            threads.push(thread::spawn(move || client.run(share)));
+        }
+        let mut sent = 0;
+        for thread in threads {
+            sent += thread.join().map_err(|_| anyhow!("a thread panicked"))??;
+        }
+        sent
+    };
+    let told = client.finish(sent, warmed)?;
+    measured.end("rdkafka callback", warmed, told)
+}

@@ -1,0 +1,95 @@
+//! What the peers have in common: outcomes that come as futures, and a runtime.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use anyhow::Result;
+use bench_client::{Flags, Told};
+use rdkafka::config::ClientConfig;
+
+/// How often outcomes are looked at, in records.
+pub const DRAIN: u64 = 256;
+
+/// Outcomes that come as a future per record, and are looked at from time to time: that costs
+/// least, for no task is woken.
+pub struct Waiting<F> {
+    futures: VecDeque<F>,
+    told: Told,
+}
+
+impl<F, T, E> Waiting<F>
+where
+    F: Future<Output = Result<T, E>> + Unpin,
+{
+    pub fn new() -> Self {
+        Waiting { futures: VecDeque::new(), told: Told::default() }
+    }
+
+    /// One that was sent.
+    pub fn push(&mut self, future: F) {
+        self.futures.push_back(future);
+        self.told.sent += 1;
+        if self.told.sent % DRAIN == 0 {
+            self.look();
+        }
+    }
+
+    fn look(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        while let Some(first) = self.futures.front_mut() {
+            let Poll::Ready(outcome) = Pin::new(first).poll(&mut context) else { break };
+            self.told.count(&outcome);
+            self.futures.pop_front();
+        }
+    }
+
+    /// All outcomes.
+    pub async fn finish(mut self) -> Told {
+        for future in self.futures {
+            self.told.count(&future.await);
+        }
+        self.told
+    }
+}
+
+impl<F, T, E> Default for Waiting<F>
+where
+    F: Future<Output = Result<T, E>> + Unpin,
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Runs a client on two threads, as many as Ottla has.
+pub fn run<W>(work: W) -> Result<()>
+where
+    W: Future<Output = Result<()>> + Send + 'static,
+{
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build()?;
+    runtime.block_on(async { tokio::spawn(work).await? })
+}
+
+/// What both clients on librdkafka are told.
+pub fn librdkafka(flags: &Flags) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &flags.bootstrap)
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        .set("max.in.flight.requests.per.connection", "5")
+        .set("linger.ms", flags.linger_ms.to_string())
+        .set("batch.size", flags.batch_size.to_string())
+        .set("message.max.bytes", flags.max_request_size.to_string())
+        // Batches and the queue are bounded by bytes alone, as in the others.
+        .set("batch.num.messages", "1000000")
+        .set("queue.buffering.max.messages", "0")
+        .set("queue.buffering.max.kbytes", (flags.buffer_memory / 1024).to_string())
+        // The hash that the others have.
+        .set("partitioner", "murmur2_random")
+        .set("compression.type", "none");
+    config
+}
