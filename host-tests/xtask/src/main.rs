@@ -1,11 +1,12 @@
 //! The project's chores: `cargo xtask test` runs every check there is, `cargo xtask setup` installs
 //! what the checks need, `cargo xtask rows` lists scenarios without a test, `cargo xtask bench`
-//! compares clients, `cargo xtask simulate` runs clusters under faults, `cargo xtask search`
+//! compares clients, `cargo xtask build-limit` measures a user's build, `cargo xtask simulate` runs clusters under faults, `cargo xtask search`
 //! enters every state of small worlds, `cargo xtask fuzz` drives the core with any bytes and calls,
 //! `cargo xtask planted` looks for planted bugs, `cargo xtask mutants` for mutants that nothing catches,
 //! `cargo xtask firmware` builds and runs images.
 
 mod bench;
+mod build_limit;
 mod command;
 mod context;
 mod cross;
@@ -72,6 +73,8 @@ enum Chore {
     Mutants(mutants::Arguments),
     /// Runs a proof at its full size and keeps its figures in host-tests/README.md
     Figures(figures::Figures),
+    /// Measures a user's release build: crates, seconds, and that there is no C
+    BuildLimit,
     /// Compares what clients cost per record; `--help` after it tells its options
     #[command(disable_help_flag = true)]
     Bench {
@@ -134,6 +137,7 @@ fn main() -> ExitCode {
         }
         Chore::Figures(figures) => Context::new(Depth::Normal).and_then(|c| figures.run(&c)),
         Chore::Firmware { chore } => Context::new(Depth::Normal).and_then(|c| chore.run(&c)),
+        Chore::BuildLimit => Context::new(Depth::Normal).and_then(|c| build_limit::run(&c)),
         Chore::Count => Context::new(Depth::Normal).and_then(|c| steps::instructions::save(&c)),
     };
     match result {

@@ -73,7 +73,8 @@ where
     runtime.block_on(async { tokio::spawn(work).await? })
 }
 
-/// What both clients on librdkafka are told.
+/// What both clients on librdkafka are told. When idempotent, it sends one request of a partition at
+/// a time, whatever it is told of five (librdkafka's pull request 4989).
 pub fn librdkafka(flags: &Flags) -> ClientConfig {
     let mut config = ClientConfig::new();
     config

@@ -110,7 +110,7 @@ impl Sender {
                 }
             }
         }
-        self.producer.flush().await;
+        self.flush().await;
         for delivery in waiting {
             told.count(&delivery.await);
         }
@@ -141,7 +141,7 @@ impl Sender {
             to_counter.send(self.producer.send_many(records).await?)?;
         }
         drop(to_counter);
-        self.producer.flush().await;
+        self.flush().await;
         let mut told = counter.await?;
         told.sent = sent;
         Ok(told)
@@ -156,6 +156,13 @@ impl Sender {
         }
         self.producer.flush().await;
         Ok(Told::sent(sent))
+    }
+
+    /// One of several tasks would close the batches of the others: those wait for the linger.
+    async fn flush(&self) {
+        if self.cli.flags.tasks == 1 {
+            self.producer.flush().await;
+        }
     }
 
     /// One record after another, each awaited.
@@ -183,8 +190,7 @@ impl Sender {
         if self.cli.mode == Mode::Post {
             let after = self.producer.stats().counters;
             told.written = after.written - before.written;
-            told.failed =
-                after.not_written - before.not_written + after.unknown - before.unknown;
+            told.failed = after.not_written - before.not_written + after.unknown - before.unknown;
         }
         Ok(told)
     }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 
+use crate::build_limit;
 use crate::command::catch;
 use crate::context::{Context, Depth};
 use crate::figures;
@@ -66,6 +67,12 @@ const STEPS: &[Step] = &[
         about: "the page of the proofs has the figures of each",
         turn: Turn::Quick,
         run: figures::check,
+    },
+    Step {
+        name: "build",
+        about: "a user's build of the server side has few crates, and no C",
+        turn: Turn::Quick,
+        run: build_limit::check,
     },
     Step {
         name: "clippy",

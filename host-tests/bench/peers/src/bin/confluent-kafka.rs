@@ -60,7 +60,8 @@ impl Client {
         let (mut key, mut sent) = (self.flags.key(), 0);
         for number in share {
             let begun = Instant::now();
-            let outcome = self.producer.send(self.record(number, &mut key)?, None).await?.get().await;
+            let outcome =
+                self.producer.send(self.record(number, &mut key)?, None).await?.get().await;
             measured.latency(begun.elapsed());
             let count = if outcome.is_ok() { &self.counts.written } else { &self.counts.failed };
             count.fetch_add(1, Ordering::Relaxed);

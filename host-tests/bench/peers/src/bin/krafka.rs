@@ -36,7 +36,10 @@ impl Client {
         for number in share {
             waiting.push(self.send(number, &mut key).await?);
         }
-        self.producer.flush().await?;
+        // One of several tasks would close the batches of the others: those wait for the linger.
+        if self.flags.tasks == 1 {
+            self.producer.flush().await?;
+        }
         Ok(waiting.finish().await)
     }
 

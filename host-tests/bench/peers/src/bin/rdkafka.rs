@@ -1,11 +1,11 @@
 //! Produces by librdkafka, through the rdkafka crate: a delivery callback per record.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use bench_client::{Flags, Measured, Share, Told};
 use bench_peers::librdkafka;
 use clap::Parser;
@@ -17,13 +17,15 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 /// How often callbacks are served, in records.
 const SERVE: u64 = 1000;
 
-/// How long a call waits for callbacks at most.
-const WAIT: Duration = Duration::from_millis(10);
+/// How long a call serves callbacks that has to wait for some: it never returns before.
+const WAIT: Duration = Duration::from_millis(1);
 
 #[derive(Default)]
 struct Counts {
     written: AtomicU64,
     failed: AtomicU64,
+    /// When the last callback came, if that is of interest.
+    last: Option<Mutex<Instant>>,
 }
 
 impl Counts {
@@ -40,7 +42,14 @@ impl ProducerContext for Counts {
     fn delivery(&self, outcome: &DeliveryResult<'_>, (): ()) {
         let count = if outcome.is_ok() { &self.written } else { &self.failed };
         count.fetch_add(1, Ordering::Relaxed);
+        if let Some(last) = &self.last {
+            *lock(last) = Instant::now();
+        }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Client {
@@ -89,7 +98,8 @@ impl Client {
             while self.producer.context().told() == before {
                 self.producer.poll(WAIT);
             }
-            measured.latency(begun.elapsed());
+            let last = self.producer.context().last.as_ref().context("no time is kept")?;
+            measured.latency(lock(last).saturating_duration_since(begun));
             sent += 1;
         }
         Ok(sent)
@@ -107,7 +117,9 @@ impl Client {
 
 fn main() -> Result<()> {
     let flags = Flags::parse();
-    let producer = librdkafka(&flags).create_with_context(Counts::default())?;
+    let last = flags.latency.then(|| Mutex::new(Instant::now()));
+    let counts = Counts { last, ..Counts::default() };
+    let producer = librdkafka(&flags).create_with_context(counts)?;
     let client = Arc::new(Client { producer, value: flags.value(), flags: flags.clone() });
     let mut measured = Measured::new(&flags);
     let warmed = client.finish(client.run(flags.warming())?, Told::default())?;

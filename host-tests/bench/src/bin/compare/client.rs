@@ -97,7 +97,8 @@ pub fn clients(cli: &Cli) -> Result<Vec<Client>> {
         let version = version.context("go.mod has no franz-go")?.to_owned();
         let franz_go = client("franz-go", Side::Peer, peers.join("franz-go"));
         clients.push(Client { version, ..franz_go });
-        clients.push(java(client("java", Side::Peer, "java".into()), &this.with_file_name("java"))?);
+        clients
+            .push(java(client("java", Side::Peer, "java".into()), &this.with_file_name("java"))?);
     }
     for client in &clients {
         let is_there = client.program.components().count() == 1 || client.program.is_file();

@@ -141,9 +141,13 @@ fn compare(cli: &Cli, clients: &[Client]) -> Result<(About, Vec<Part>)> {
         // What the clients before have left is not to be served beside these.
         let topic = workload.topic();
         let configs = &[][..];
-        kafka.create_topics(&[NewTopic { name: &topic, partitions: workload.partitions, configs }])?;
-        let results = measure(&workload, &taking, &places, repeats)
-            .with_context(|| workload.title())?;
+        kafka.create_topics(&[NewTopic {
+            name: &topic,
+            partitions: workload.partitions,
+            configs,
+        }])?;
+        let results =
+            measure(&workload, &taking, &places, repeats).with_context(|| workload.title())?;
         let verdict = judge(&workload, &results.came, &results.in_flight);
         let part = Part { workload, results, verdict };
         print!("{}", page::lines(&part));

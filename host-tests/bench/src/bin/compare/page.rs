@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::client::Client;
 use crate::measure::Results;
-use crate::rows::Workload;
+use crate::rows::{self, Workload};
 use crate::verdict::{Metric, Spread, Verdict};
 
 /// The broker that `kafka-tests` starts.
@@ -46,6 +46,15 @@ pub fn lines(part: &Part) -> String {
         let shape = shape(part, came.client).map(|(mean, batches, requests)| {
             format!("{batches:>6} of {mean:>6.0} in {requests:>6}")
         });
+        let again = part
+            .results
+            .traffic
+            .get(came.client)
+            .map_or(0, |traffic| traffic.records.saturating_sub(part.workload.records));
+        let shape = shape.map(|shape| match again {
+            0 => shape,
+            _ => format!("{shape}, {again} records more than once"),
+        });
         rows.push((came.client.to_owned(), values.collect(), shape.unwrap_or_default()));
     }
     let widths: Vec<usize> = (0..metrics.len())
@@ -81,8 +90,7 @@ pub fn markdown(about: &About, clients: &[Client], parts: &[Part], whole: bool) 
             table(&mut text, metric, clients, &columns);
         }
     }
-    let judged: Vec<&Part> =
-        parts.iter().filter(|part| !part.verdict.lines.is_empty()).collect();
+    let judged: Vec<&Part> = parts.iter().filter(|part| !part.verdict.lines.is_empty()).collect();
     if !judged.is_empty() {
         text += "| row | Ottla against the best peer, and against its bounds |\n|---|---|\n";
     }
@@ -117,10 +125,12 @@ fn head(about: &About, clients: &[Client]) -> String {
          before and {} after. acks=all, idempotent, linger 5 ms, batches of 64 KiB, 5 requests in flight, \
          buffer 32 MiB, no compression; every client counts every outcome. Median [lowest..highest] of \
          {repeats} interleaved rounds. CPU time is that of the client's process, user and system, as the \
-         slope between N and 2N records. Where the ranges overlap it is a tie.\n\nApache Kafka {KAFKA}; \
+         slope between N and 2N records; Java's is that within one process, after {} records (larger \
+         ones: as many as are as much work) by which it has compiled. Where the ranges overlap it is a tie.\n\nApache Kafka {KAFKA}; \
          {}.\n\n",
         load.0,
         load.1,
+        rows::JIT,
         versions.join("; ")
     )
 }
@@ -163,7 +173,8 @@ fn shapes(text: &mut String, parts: &[Part]) {
             if let Some((mean, batches, requests)) = shape(part, came.client) {
                 let title = part.workload.title();
                 let client = came.client;
-                let _ = writeln!(text, "| {title} | {client} | {batches} | {mean:.0} | {requests} |");
+                let _ =
+                    writeln!(text, "| {title} | {client} | {batches} | {mean:.0} | {requests} |");
             }
         }
     }

@@ -61,7 +61,10 @@ pub struct Workload {
 }
 
 /// Records of 100 bytes by which a JVM has compiled what is hot.
-const JIT: u64 = 600_000;
+pub const JIT: u64 = 600_000;
+
+/// `buffer.memory` of all clients, if a row has no other.
+const BUFFER: u64 = 32 << 20;
 
 /// A megabyte of records, and what an envelope may take.
 const LARGE: u64 = 1_000_000;
@@ -82,7 +85,7 @@ impl Workload {
             linger_ms: 5,
             batch_size: 64 << 10,
             max_request_size: 1 << 20,
-            buffer_memory: 32 << 20,
+            buffer_memory: BUFFER,
             records,
             warmup: 0,
             jit: JIT * 250 / (150 + size),
@@ -90,8 +93,8 @@ impl Workload {
     }
 
     pub fn topic(&self) -> String {
-        let Workload { row, partitions, size, key, tasks, .. } = self;
-        format!("{}.{partitions}.{size}.{key}.{tasks}", format!("{row:?}").to_lowercase())
+        let plain = |sign: char| if sign.is_alphanumeric() { sign } else { '-' };
+        self.title().chars().map(plain).collect()
     }
 
     pub fn title(&self) -> String {
@@ -106,6 +109,9 @@ impl Workload {
         };
         if *tasks > 1 {
             title += &format!(", {tasks} tasks");
+        }
+        if self.buffer_memory != BUFFER {
+            title += &format!(", buffer {} MiB", self.buffer_memory >> 20);
         }
         if let Kind::Rate(round_trip) = self.kind {
             title += &format!(", round trip {} ms", round_trip.as_millis());
@@ -136,16 +142,19 @@ impl Workload {
 /// as keep the work alike.
 pub fn workloads(row: Row, records: u64, overload: u64) -> Vec<Workload> {
     let of_size = |size: u64| (records * 250 / (150 + size)).max(20);
-    let slope = |partitions, size, records| {
-        Workload::new(row, Kind::Slope, partitions, size, records)
-    };
+    let slope =
+        |partitions, size, records| Workload::new(row, Kind::Slope, partitions, size, records);
     match row {
         Row::Cpu => [(1, 100), (6, 100), (1, 1000), (6, 1000)]
             .map(|(partitions, size)| slope(partitions, size, of_size(size)))
             .into(),
         Row::Key => vec![Workload { key: 16, ..slope(6, 100, records) }],
         Row::Tasks => vec![Workload { tasks: 16, ..slope(6, 100, records) }],
-        Row::Partitions => vec![slope(1000, 100, records / 2)],
+        // Java's client and its translation set a whole batch aside for each partition. With 32 MiB
+        // for a thousand of them, they would send records one by one.
+        Row::Partitions => {
+            vec![Workload { buffer_memory: 128 << 20, ..slope(1000, 100, records / 2) }]
+        }
         Row::Large => vec![Workload {
             batch_size: LARGE_BATCH,
             max_request_size: LARGE_REQUEST,

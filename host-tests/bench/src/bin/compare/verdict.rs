@@ -188,10 +188,9 @@ pub fn judge(workload: &Workload, came: &[Came], in_flight: &[(&str, Spread)]) -
                     Ordering::Less => verdict.lost += 1,
                 }
             }
-            verdict.lines.push(format!(
-                "{}: {our_name} {text}; best peer {their_name}",
-                metric.title()
-            ));
+            verdict
+                .lines
+                .push(format!("{}: {our_name} {text}; best peer {their_name}", metric.title()));
             verdict.json.push(json!({
                 "metric": metric.title(), "ours": our_name, "peer": their_name, "verdict": text,
                 "ratio": ours.median / theirs.median,
@@ -202,7 +201,9 @@ pub fn judge(workload: &Workload, came: &[Came], in_flight: &[(&str, Spread)]) -
     }
     for (mode, batches) in in_flight {
         let is = met(batches.median >= IN_FLIGHT);
-        verdict.lines.push(format!("{mode}: {batches} batches per round trip; bound {IN_FLIGHT}: {is}"));
+        verdict
+            .lines
+            .push(format!("{mode}: {batches} batches per round trip; bound {IN_FLIGHT}: {is}"));
     }
     verdict.json.extend(verdict.lines.iter().map(|line| json!({ "line": line })));
     verdict
@@ -216,9 +217,9 @@ fn bounds(
     theirs: Option<(&'static str, &Spread)>,
 ) -> Vec<String> {
     let mut lines = Vec::new();
-    let Some(ours) = ours else { return lines };
+    let Some(ours) = ours.filter(|ours| ours.median > 0.0) else { return lines };
     if metric == Metric::Cpu && workload.row != Row::Large {
-        if let Some((_, theirs)) = theirs {
+        if let Some((_, theirs)) = theirs.filter(|(_, theirs)| theirs.median > 0.0) {
             let ratio = ours.median / theirs.median;
             let bound = if workload.size == 100 { HALF } else { 1.0 };
             lines.push(format!(
@@ -229,13 +230,17 @@ fn bounds(
         }
         if let Some((_, floor)) = best(came, Side::Floor, metric) {
             let times = ours.median / floor.median;
-            lines.push(format!("{times:.1} times the floor; aim {FLOORS}: {}", met(times <= FLOORS)));
+            lines.push(format!(
+                "{times:.1} times the floor; aim {FLOORS}: {}",
+                met(times <= FLOORS)
+            ));
         }
     }
     if metric == Metric::Peak {
         let bound = workload.buffer_memory as f64 / (1 << 20) as f64 + BESIDE;
         for came in came.iter().filter(|came| came.side == Side::Ottla) {
-            let (Some(peak), Some(growth)) = (came.value(metric), came.value(Metric::Growth)) else {
+            let (Some(peak), Some(growth)) = (came.value(metric), came.value(Metric::Growth))
+            else {
                 continue;
             };
             lines.push(format!(
