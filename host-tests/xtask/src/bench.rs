@@ -1,7 +1,7 @@
 //! Comparing clients: builds the package `bench`, which is outside of the workspace, and runs its
 //! program `compare`; with `--peers` the other clients, too, which are in a package of their own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -13,6 +13,9 @@ use crate::simulate::commit;
 
 /// The package.
 pub(crate) const MANIFEST: &str = "host-tests/bench/Cargo.toml";
+
+/// What all clients have in common.
+pub(crate) const CLIENT: &str = "host-tests/bench/client/Cargo.toml";
 
 /// The other clients that are in Rust, or are called from it.
 pub(crate) const PEERS: &str = "host-tests/bench/peers/Cargo.toml";
@@ -31,7 +34,7 @@ const C: &[Tool] = &[
 /// begins those of `stages`.
 pub(crate) fn run(context: &Context, arguments: &[String]) -> Result<()> {
     install::require(install::JAVA)?;
-    let target = context.root.join(context.target_directory()).join("bench");
+    let target = target(context);
     build(context, MANIFEST, &target)?;
     let programs = target.join("release");
     if let [first, rest @ ..] = arguments
@@ -53,6 +56,17 @@ pub(crate) fn run(context: &Context, arguments: &[String]) -> Result<()> {
         compare.arg("--peer-programs").arg(&programs);
     }
     run_command(&mut compare)
+}
+
+/// Cargo in the package, without its peers.
+pub(crate) fn cargo(context: &Context, command: &str) -> Command {
+    let mut cargo = context.cargo([command, "--manifest-path", MANIFEST, "--target-dir"]);
+    cargo.arg(target(context));
+    cargo
+}
+
+fn target(context: &Context) -> PathBuf {
+    context.root.join(context.target_directory()).join("bench")
 }
 
 fn build(context: &Context, manifest: &str, target: &Path) -> Result<()> {

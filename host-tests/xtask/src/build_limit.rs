@@ -21,7 +21,15 @@ const SECONDS: f64 = 25.0;
 
 /// Crates by which a build compiles C, or looks for what C compiled.
 const BUILDS_C: &[&str] = &[
-    "bindgen", "cc", "cmake", "cxx-build", "nasm-rs", "pkg-config", "pkgconf", "system-deps", "vcpkg",
+    "bindgen",
+    "cc",
+    "cmake",
+    "cxx-build",
+    "nasm-rs",
+    "pkg-config",
+    "pkgconf",
+    "system-deps",
+    "vcpkg",
 ];
 
 /// A user's package, with the features that come by default.

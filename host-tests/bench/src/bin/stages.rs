@@ -54,7 +54,7 @@ const STAGES: &[(&str, &[&str])] = &[
     ("wake-up", &["waker.rs", "Waker", "unpark", "notify.rs", "waiters.rs", "wake_by"]),
     ("lock", &["mutex", "Mutex", "futex.rs", "MutexGuard"]),
     ("deliveries", &["delivery.rs", "staged.rs", "VecDeque", "vec_deque", "mpsc", "oneshot"]),
-    ("answers", &["answer.rs", "resolve.rs", "outcome.rs", "message/", "wire/input", "link/input"]),
+    ("answers", &["answer.rs", "resolve.rs", "outcome.rs", "core/src/message/", "wire/input"]),
     (
         "requests",
         &["ready.rs", "send.rs", "output.rs", "link/", "producer/", "memory/", "identity/"],
@@ -81,19 +81,11 @@ struct Frame {
     file: String,
 }
 
-/// Where a program's code was mapped, and what to add to find its own addresses.
-struct Mapping {
-    start: u64,
-    end: u64,
-    /// From an address in the process to one in the program's file.
-    shift: i64,
-}
-
 fn hexadecimal(text: &str) -> Option<u64> {
     u64::from_str_radix(text.trim_start_matches("0x"), 16).ok()
 }
 
-/// The executable segments of a 64-bit ELF file: where in the file, and at which address.
+/// The executable segments of a 64-bit ELF file: where in the file, at which address, how long.
 fn segments(program: &Path) -> Result<Vec<(u64, u64, u64)>> {
     let bytes = fs::read(program)?;
     ensure!(bytes.starts_with(b"\x7fELF\x02\x01"), "{} is no ELF file", program.display());
@@ -111,24 +103,6 @@ fn segments(program: &Path) -> Result<Vec<(u64, u64, u64)>> {
         }
     }
     Ok(found)
-}
-
-/// A line about a mapping: `... [0x5555(0x1000) @ 0x2000 ...]: r-xp /path`.
-fn mapping(line: &str, program: &Path, segments: &[(u64, u64, u64)]) -> Option<Mapping> {
-    let (_, rest) = line.split_once("PERF_RECORD_MMAP")?;
-    if !rest.trim_end().ends_with(program.to_str()?) {
-        return None;
-    }
-    let (_, rest) = rest.split_once('[')?;
-    let (start, rest) = rest.split_once('(')?;
-    let (size, rest) = rest.split_once(')')?;
-    let offset = rest.trim_start_matches([' ', '@']).split([' ', ']']).next()?;
-    let (start, size, offset) = (hexadecimal(start)?, hexadecimal(size)?, offset);
-    let offset = if offset == "0" { 0 } else { hexadecimal(offset)? };
-    let is_in = |&&(at, _, length): &&(u64, u64, u64)| offset < at + length && at < offset + size;
-    let &(at, address, _) = segments.iter().find(is_in)?;
-    let shift = address as i64 - at as i64 + offset as i64 - start as i64;
-    Some(Mapping { start, end: start + size, shift })
 }
 
 /// The stacks of all samples, innermost first.
@@ -172,7 +146,12 @@ fn functions(program: &Path, addresses: &BTreeSet<u64>) -> Result<HashMap<u64, V
             continue;
         }
         let place = lines.next().unwrap_or_default();
-        found.entry(current).or_default().push(format!("{line} {place}"));
+        let names = found.entry(current).or_default();
+        // Of the innermost one it tells the symbol, which is the outermost's name.
+        if names.len() == 1 {
+            names[0] = names[0].rsplit_once(' ').map_or("", |(_, place)| place).to_owned();
+        }
+        names.push(format!("{line} {place}"));
     }
     Ok(found)
 }
@@ -204,6 +183,18 @@ fn stage(stack: &[Vec<String>], in_kernel: usize) -> (&'static str, String) {
     ("the rest", innermost())
 }
 
+/// A function and its place, without the way to the package and what the function is generic over.
+fn short(name: &str) -> String {
+    let (function, place) = name.rsplit_once(' ').unwrap_or(("", name));
+    let from = ["/adapters/", "/core/src/", "/host-tests/", "/library/", "/src/index."];
+    let at = from.iter().find_map(|part| place.find(part)).map_or(0, |at| at + 1);
+    let place = place[at..]
+        .strip_prefix("src/index.")
+        .map_or(&place[at..], |rest| rest.split_once('/').map_or(rest, |(_, rest)| rest));
+    let function = function.split('<').next().unwrap_or(function);
+    format!("{place} {function}")
+}
+
 struct Profile {
     samples: usize,
     stages: BTreeMap<&'static str, usize>,
@@ -211,24 +202,18 @@ struct Profile {
 }
 
 fn profile(program: &Path, data: &Path) -> Result<Profile> {
-    let script = |more: &[&str]| {
-        let mut command = Command::new("perf");
-        command.args(["script", "--no-inline", "--ns", "-i"]).arg(data).args(more);
-        command.stderr(Stdio::null());
-        finish(&mut command)
-    };
-    let maps = script(&["--show-mmap-events", "-F", "comm,ip"])?;
-    let segments = segments(program)?;
-    let mappings: Vec<Mapping> =
-        maps.lines().filter_map(|line| mapping(line, program, &segments)).collect();
-    ensure!(!mappings.is_empty(), "perf tells no mapping of {}", program.display());
-    let samples = samples(&script(&["-F", "ip,sym,dso"])?);
+    let mut script = Command::new("perf");
+    script.args(["script", "--no-inline", "-F", "ip,sym,dso", "-i"]).arg(data);
+    let samples = samples(&finish(script.stderr(Stdio::null()))?);
     ensure!(!samples.is_empty(), "perf has no samples");
+    // Of what is in a file, perf tells where there. A caller goes on behind its call.
+    let segments = segments(program)?;
     let own = |frame: &Frame, is_leaf: bool| {
-        let address = frame.address - u64::from(!is_leaf);
-        let within = |map: &&Mapping| (map.start..map.end).contains(&address);
-        let map = mappings.iter().find(within)?;
-        Some(address.wrapping_add_signed(map.shift))
+        let at = frame.address.saturating_sub(u64::from(!is_leaf));
+        let is_in = |&&(begin, _, length): &&(u64, u64, u64)| (begin..begin + length).contains(&at);
+        let is_own = Path::new(&frame.file) == program;
+        let segment = segments.iter().find(is_in).filter(|_| is_own);
+        segment.map(|(begin, address, _)| at - begin + address)
     };
     let mut addresses = BTreeSet::new();
     for stack in &samples {
@@ -288,7 +273,8 @@ fn mode(cli: &Cli, mode: &str, kafka: &Kafka, program: &Path) -> Result<()> {
         let mut names: Vec<_> = told.names.iter().filter(|((of, _), _)| of == stage).collect();
         names.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         for ((_, name), count) in names.into_iter().take(cli.functions) {
-            println!("      {:5.1} %  {name}", *count as f64 / told.samples as f64 * 100.0);
+            let share = *count as f64 / told.samples as f64;
+            println!("      {:5.1} %  {}", share * 100.0, short(name));
         }
     }
     Ok(())

@@ -19,7 +19,9 @@ const TESTED_FEATURES: [&str; 3] =
 
 pub(super) fn format(context: &Context) -> Result<()> {
     run(&mut context.cargo(["fmt", "--all", "--check"]))?;
-    for package in [no_panic::MANIFEST, bench::MANIFEST, bench::PEERS, fuzz::MANIFEST] {
+    for package in
+        [no_panic::MANIFEST, bench::MANIFEST, bench::CLIENT, bench::PEERS, fuzz::MANIFEST]
+    {
         run(&mut context.cargo(["fmt", "--manifest-path", package, "--check"]))?;
     }
     for package in firmware::packages(context)? {
@@ -28,8 +30,8 @@ pub(super) fn format(context: &Context) -> Result<()> {
     Ok(())
 }
 
-// Without the package `bench` and its peers: to look at those, cargo has to build librdkafka first,
-// which takes minutes. `cargo xtask bench` builds them.
+// Without the peers of the package `bench`: to look at those, cargo has to build librdkafka first,
+// which takes minutes. `cargo xtask bench --peers` builds them.
 pub(super) fn clippy(context: &Context) -> Result<()> {
     const DENY: [&str; 3] = ["--", "-D", "warnings"];
     run(context.cargo(["clippy", "--workspace", "--all-targets"]).args(DENY))?;
@@ -41,6 +43,7 @@ pub(super) fn clippy(context: &Context) -> Result<()> {
     }
     run(no_panic::cargo(context, "clippy", no_panic::LEVELS[0]).args(DENY))?;
     run(fuzz::cargo(context, "clippy")?.args(DENY))?;
+    run(bench::cargo(context, "clippy").args(["--workspace", "--all-targets"]).args(DENY))?;
     firmware::clippy(context, &DENY)
 }
 
