@@ -85,8 +85,16 @@ pub fn clients(cli: &Cli) -> Result<Vec<Client>> {
         let lock = format!("{package}/Cargo.lock");
         let rust = |name, program, of: &[&str]| {
             let versions: Result<Vec<_>> = of.iter().map(|name| locked(&lock, name)).collect();
-            let client = client(name, Side::Peer, peers.join(program));
-            Ok::<_, anyhow::Error>(Client { version: versions?.join(", librdkafka "), ..client })
+            // The C library's version stands behind that of its package.
+            let versions = versions?.join(", librdkafka ");
+            let version = match versions.split_once("librdkafka ") {
+                Some((own, c)) => format!("{own}librdkafka {}", c.rsplit('+').next().unwrap_or(c)),
+                None => versions,
+            };
+            Ok::<_, anyhow::Error>(Client {
+                version,
+                ..client(name, Side::Peer, peers.join(program))
+            })
         };
         clients.push(rust("rdkafka callback", "rdkafka", &["rdkafka", "rdkafka-sys"])?);
         clients.push(rust("rdkafka future", "rdkafka-future", &["rdkafka", "rdkafka-sys"])?);
@@ -115,6 +123,13 @@ pub fn clients(cli: &Cli) -> Result<Vec<Client>> {
     Ok(clients)
 }
 
+/// The version of Kafka, its own client included.
+pub fn kafka_version() -> Result<String> {
+    let jar = Artifacts::get()?.jar("kafka-clients")?;
+    let name = jar.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    Ok(name.trim_start_matches("kafka-clients-").to_owned())
+}
+
 /// Compiles Java's client with the jars that the tests against Kafka use.
 fn java(mut client: Client, classes: &PathBuf) -> Result<Client> {
     let jar = Artifacts::get()?.jar("kafka-clients")?;
@@ -128,8 +143,7 @@ fn java(mut client: Client, classes: &PathBuf) -> Result<Client> {
     let path = format!("{}:{}", classes.display(), jars.join("*").display());
     client.arguments = ["-classpath", &path, "Produce"].map(OsString::from).into();
     client.warms_up = true;
-    let name = jar.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-    client.version = name.trim_start_matches("kafka-clients-").to_owned();
+    client.version = kafka_version()?;
     Ok(client)
 }
 

@@ -20,10 +20,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, ensure};
 use board_matrix::between_marks;
 use clap::{Parser, ValueEnum};
-use kafka_tests::{Kafka, NewTopic, finish};
+use kafka_tests::{Admin, Kafka, finish};
 use serde_json::{Value, json};
 
-use crate::client::{Client, clients};
+use crate::client::{Client, clients, kafka_version};
 use crate::measure::{Places, measure};
 use crate::page::{About, Part};
 use crate::rows::{Row, Workload, workloads};
@@ -130,6 +130,7 @@ fn compare(cli: &Cli, clients: &[Client]) -> Result<(About, Vec<Part>)> {
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let (begun, before) = (Instant::now(), load());
     let (kafka, places) = start()?;
+    let mut admin = Admin::start(&places.broker)?;
     println!(
         "{repeats} round(s), {cores} cores shared with the broker, load {before}; median \
          [lowest..highest]"
@@ -138,27 +139,28 @@ fn compare(cli: &Cli, clients: &[Client]) -> Result<(About, Vec<Part>)> {
     for workload in workloads {
         let took = Instant::now();
         let taking: Vec<&Client> = clients.iter().filter(|client| workload.has(client)).collect();
-        // What the clients before have left is not to be served beside these.
+        if taking.is_empty() {
+            println!("\n{}: none of these clients", workload.title());
+            continue;
+        }
         let topic = workload.topic();
-        let configs = &[][..];
-        kafka.create_topics(&[NewTopic {
-            name: &topic,
-            partitions: workload.partitions,
-            configs,
-        }])?;
+        admin.create(&topic, workload.partitions, 1, &[])?;
         let results =
             measure(&workload, &taking, &places, repeats).with_context(|| workload.title())?;
+        // The disk, and the broker, are not to be busy with it beside what follows.
+        admin.delete(&topic)?;
         let verdict = judge(&workload, &results.came, &results.in_flight);
         let part = Part { workload, results, verdict };
         print!("{}", page::lines(&part));
         println!("  ({:.0} s)", took.elapsed().as_secs_f64());
         parts.push(part);
     }
-    drop(kafka);
+    drop((admin, kafka));
     let took = begun.elapsed();
     let about = About {
         command: command(),
         date: finish(Command::new("date").args(["-u", "+%Y-%m-%d"]))?.trim().to_owned(),
+        kafka: kafka_version()?,
         load: (before, load()),
         cores,
         repeats,
@@ -201,7 +203,7 @@ fn numbers(about: &About, clients: &[Client], parts: &[Part]) -> Value {
     json!({
         "command": about.command, "date": about.date, "minutes": about.minutes,
         "load": [about.load.0, about.load.1], "cores": about.cores, "repeats": about.repeats,
-        "versions": versions, "rows": rows,
+        "kafka": about.kafka, "versions": versions, "rows": rows,
     })
 }
 

@@ -7,9 +7,6 @@ use crate::measure::Results;
 use crate::rows::{self, Workload};
 use crate::verdict::{Metric, Spread, Verdict};
 
-/// The broker that `kafka-tests` starts.
-const KAFKA: &str = "4.3.1";
-
 /// A workload and what it came to.
 pub struct Part {
     pub workload: Workload,
@@ -21,6 +18,8 @@ pub struct Part {
 pub struct About {
     pub command: String,
     pub date: String,
+    /// The broker's version.
+    pub kafka: String,
     pub load: (String, String),
     pub cores: usize,
     pub repeats: usize,
@@ -116,17 +115,23 @@ pub fn score(parts: &[Part]) -> String {
 }
 
 fn head(about: &About, clients: &[Client]) -> String {
-    let About { command, date, load, cores, repeats, minutes } = about;
-    let versions = clients.iter().filter(|client| !client.version.is_empty());
-    let versions: Vec<String> =
-        versions.map(|client| format!("{} {}", client.name, client.version)).collect();
+    let About { command, date, kafka, load, cores, repeats, minutes } = about;
+    // Several clients are of one package: each version once.
+    let mut versions: Vec<String> = Vec::new();
+    for client in clients.iter().filter(|client| !client.version.is_empty()) {
+        let package = client.name.split(' ').next().unwrap_or_default();
+        let version = format!("{package} {}", client.version);
+        if !versions.contains(&version) {
+            versions.push(version);
+        }
+    }
     format!(
         "`{command}`, {date}, {minutes:.0} minutes; {cores} cores that clients and broker share, load {} \
          before and {} after. acks=all, idempotent, linger 5 ms, batches of 64 KiB, 5 requests in flight, \
          buffer 32 MiB, no compression; every client counts every outcome. Median [lowest..highest] of \
          {repeats} interleaved rounds. CPU time is that of the client's process, user and system, as the \
          slope between N and 2N records; Java's is that within one process, after {} records (larger \
-         ones: as many as are as much work) by which it has compiled. Where the ranges overlap it is a tie.\n\nApache Kafka {KAFKA}; \
+         ones: as many as are as much work) by which it has compiled. Where the ranges overlap it is a tie.\n\nApache Kafka {kafka}; \
          {}.\n\n",
         load.0,
         load.1,

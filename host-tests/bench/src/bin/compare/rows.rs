@@ -139,9 +139,10 @@ impl Workload {
 }
 
 /// The workloads of a row; `records` of 100 bytes are in the shorter run, and as many of other sizes
-/// as keep the work alike.
+/// as keep the work alike. All at 400,000, five rounds and a minute of overload, with all clients, take
+/// about half an hour.
 pub fn workloads(row: Row, records: u64, overload: u64) -> Vec<Workload> {
-    let of_size = |size: u64| (records * 250 / (150 + size)).max(20);
+    let of_size = |size: u64| (records * 400 / (300 + size)).max(20);
     let slope =
         |partitions, size, records| Workload::new(row, Kind::Slope, partitions, size, records);
     match row {
@@ -158,9 +159,10 @@ pub fn workloads(row: Row, records: u64, overload: u64) -> Vec<Workload> {
         Row::Large => vec![Workload {
             batch_size: LARGE_BATCH,
             max_request_size: LARGE_REQUEST,
-            ..slope(1, LARGE, of_size(LARGE))
+            ..slope(1, LARGE, (records / 1600).max(20))
         }],
-        Row::Rtt => [(0, records), (20, records / 2), (100, records / 4)]
+        // Some have one batch in flight, and take long for it.
+        Row::Rtt => [(0, records), (20, records / 3), (100, records / 6)]
             .map(|(millis, records)| {
                 let kind = Kind::Rate(Duration::from_millis(millis));
                 let workload = Workload::new(row, kind, 1, 100, records);
