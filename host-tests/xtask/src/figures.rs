@@ -126,7 +126,7 @@ fn read(path: &Path) -> Result<String> {
 }
 
 /// The time that processors have spent for the children of this process that have ended.
-fn cpu_seconds() -> Result<u64> {
+pub(crate) fn cpu_seconds() -> Result<u64> {
     let text = read(Path::new("/proc/self/stat"))?;
     // Behind the program's name, which may hold anything.
     let (_, fields) = text.rsplit_once(')').context("/proc/self/stat")?;

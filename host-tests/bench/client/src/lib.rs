@@ -81,7 +81,7 @@ impl Iterator for Share {
             return None;
         }
         if let Some(until) = self.until
-            && record % LOOK == 0
+            && record.is_multiple_of(LOOK)
             && Instant::now() >= until
         {
             return None;

@@ -31,7 +31,7 @@ where
     pub fn push(&mut self, future: F) {
         self.futures.push_back(future);
         self.told.sent += 1;
-        if self.told.sent % DRAIN == 0 {
+        if self.told.sent.is_multiple_of(DRAIN) {
             self.look();
         }
     }

@@ -103,7 +103,7 @@ impl Sender {
         for number in share {
             waiting.push_back(self.producer.send(self.record(number, &mut key)).await?);
             told.sent += 1;
-            if told.sent % DRAIN == 0 {
+            if told.sent.is_multiple_of(DRAIN) {
                 while let Some(outcome) = waiting.front().and_then(Delivery::outcome) {
                     told.count(&outcome);
                     waiting.pop_front();

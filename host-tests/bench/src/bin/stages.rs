@@ -55,10 +55,8 @@ const STAGES: &[(&str, &[&str])] = &[
     ("lock", &["mutex", "Mutex", "futex.rs", "MutexGuard"]),
     ("deliveries", &["delivery.rs", "staged.rs", "VecDeque", "vec_deque", "mpsc", "oneshot"]),
     ("answers", &["answer.rs", "resolve.rs", "outcome.rs", "core/src/message/", "wire/input"]),
-    (
-        "requests",
-        &["ready.rs", "send.rs", "output.rs", "link/", "producer/", "memory/", "identity/"],
-    ),
+    ("tables and blocks", &["core/src/memory/"]),
+    ("requests", &["core/src/"]),
     ("adapter", &["adapters/tokio/src/"]),
     ("runtime", &["tokio::runtime", "tokio-1", "mio", "park"]),
     ("client program", &["bench/src/bin/ottla.rs", "bench/client/src"]),

@@ -82,7 +82,7 @@ impl Client {
         for number in share {
             self.send(number, &mut key)?;
             sent += 1;
-            if sent % SERVE == 0 {
+            if sent.is_multiple_of(SERVE) {
                 self.producer.poll(Duration::ZERO);
             }
         }
