@@ -35,7 +35,7 @@ impl Client {
         let partition = self.flags.partition(number);
         let key = match partition {
             Some(_) => None,
-            None => self.flags.write_key(number, key).map(|key| &*key),
+            None => self.flags.write_key(number, key),
         };
         let (topic, value) = (self.flags.topic.clone(), Some(&self.value[..]));
         let record = ProducerRecord::with_partition_key(topic, partition, key, value);
