@@ -78,7 +78,7 @@ impl Client {
     }
 
     fn run(&self, share: Share) -> Result<u64> {
-        let (mut key, mut sent) = (self.flags.key(), 0);
+        let (mut key, mut sent) = (self.flags.key(), 0_u64);
         for number in share {
             self.send(number, &mut key)?;
             sent += 1;
