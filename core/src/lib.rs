@@ -257,7 +257,8 @@
 //! has three worked examples, and what each bound does when it is met.
 //!
 //! `Growable` begins small, doubles tables as they fill, and stays under its bound for blocks
-//! (`buffer.memory`). What it has, it keeps for reuse: after its high-water mark it allocates nothing.
+//! (`buffer.memory`). What it has, it keeps for reuse, until `release_memory`: at its high-water mark it
+//! allocates nothing, unless batches become smaller or larger where more than half of the bound is taken.
 //!
 //! # Time
 //!

@@ -25,6 +25,10 @@ use crate::staged::{Gathered, SLICES, Staged};
 /// Bytes that are read at once.
 const READ: usize = 64 * 1024;
 
+/// Memory beyond so many bytes is given back to the system once nothing was sent for so long.
+const KEPT: u64 = 1024 * 1024;
+const RELEASED_AFTER: ottla::Duration = ottla::Duration::from_millis(3_000);
+
 /// The time of day is read again after so long.
 const WALL_AGE: Duration = Duration::from_secs(1);
 
@@ -77,6 +81,8 @@ pub(crate) struct Driver<C: Connector> {
     /// Something moved since the last turn, or ended: memory may have come free. (Not every end
     /// of a batch's bytes has an event: those of a batch that expired are free with the answer.)
     moved: bool,
+    /// Since when nothing is to do for memory that is kept.
+    settled: Option<Instant>,
     /// When it was last told at `WARN` that the producer begins again.
     began_again: Option<tokio::time::Instant>,
 }
@@ -93,6 +99,7 @@ impl<C: Connector> Driver<C> {
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed: None,
             moved: false,
+            settled: None,
             began_again: None,
         }
     }
@@ -148,7 +155,8 @@ impl<C: Connector> Driver<C> {
             core = self.gather(shared, core);
             let deadline = core.producer.poll_timeout();
             let waiter = core.waiters.deadline();
-            deadline.into_iter().chain(waiter).min()
+            let release = self.release(&mut core, now);
+            deadline.into_iter().chain(waiter).chain(release).min()
         };
         drop(core);
         self.collected.act(shared);
@@ -159,6 +167,21 @@ impl<C: Connector> Driver<C> {
         }
         self.arm(deadline);
         true
+    }
+
+    /// Gives memory back that a producer without work keeps. Returns when that is due.
+    fn release(&mut self, core: &mut Core, now: Instant) -> Option<Instant> {
+        if !core.producer.is_settled() || core.producer.owner().charged() <= KEPT {
+            self.settled = None;
+            return None;
+        }
+        let due = self.settled.get_or_insert(now).after(RELEASED_AFTER);
+        if due > now {
+            return Some(due);
+        }
+        self.settled = None;
+        core.producer.release_memory();
+        None
     }
 
     fn take_orders(&mut self, core: &mut Core) {

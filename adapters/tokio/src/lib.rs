@@ -20,6 +20,24 @@
 //! }
 //! ```
 //!
+//! # Where to read on
+//!
+//! | page | read it for |
+//! |---|---|
+//! | [`guide::ordering`] | which records stay in order, and what breaks it |
+//! | [`guide::durability`] | what to do with each outcome, with code; the end of a process |
+//! | [`guide::tuning`] | throughput, latency, brokers that are far away, memory |
+//! | [`guide::known_client_bugs`] | bugs that Kafka clients had, and how this one answers them |
+//! | [`guide::from_other_clients`] | Java, rdkafka, franz-go: call by call, key by key |
+//!
+//! ```text
+//!   send ──► accepted, in a batch ──► on its way ──► in the log ──► Ok(offset)
+//!     │             │ linger.ms,          │ again, with the same bytes, after an error
+//!     │             │ batch.size          │
+//!     ▼             ▼                     ▼
+//!   Refused     NotWritten            NotWritten, or Unknown     by delivery.timeout.ms
+//! ```
+//!
 //! # Sending
 //!
 //! A call that sends is over when the record is in a batch: copied, counted against

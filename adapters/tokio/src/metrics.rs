@@ -164,7 +164,7 @@ const DEFINITIONS: &[Definition] = &[
         "buffer-allocated-bytes",
         OWN,
         Bytes,
-        "bytes of buffer.memory that are allocated; memory once used is kept for reuse",
+        "bytes of buffer.memory that are allocated; kept for reuse until there is nothing to do",
         |r| real(r.allocated),
     ),
     counter(

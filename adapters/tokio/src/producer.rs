@@ -59,7 +59,8 @@ pub struct Closed {
 pub struct Stats {
     /// What happened so far.
     pub counters: Counters,
-    /// Bytes of `buffer.memory` that are allocated; memory once used is kept for reuse.
+    /// Bytes of `buffer.memory` that are allocated; memory that was used is kept for
+    /// reuse, until there was nothing to do for three seconds.
     pub memory: u64,
     /// Sends that wait: for memory, for a topic to be known, or for a partition to be there.
     pub waiting: usize,

@@ -248,3 +248,24 @@ async fn a_hundred_who_wait_are_served_in_the_order_in_which_they_came() {
     assert_eq!(log.len(), 100);
     assert!(log.is_sorted());
 }
+
+#[tokio::test(start_paused = true)]
+async fn memory_is_given_back_once_there_was_nothing_to_do_for_a_while() {
+    const MEMORY: u64 = 4 << 20;
+    let (cluster, producer) =
+        Cluster::start(|builder| at_once(builder).buffer_memory(MEMORY).batch_size(65_536));
+    producer.send(Record::new("t", "first").partition(0)).await.unwrap().await.unwrap();
+    cluster.hold();
+    let value = "x".repeat(60_000);
+    while producer.try_send(Record::new("t", &value).partition(0)).is_ok() {}
+    assert!(producer.stats().memory > MEMORY / 2);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(producer.stats().memory > MEMORY / 2, "while there is something to do it stays");
+    cluster.release_all();
+    producer.flush().await;
+    tokio::time::sleep(Duration::from_millis(2_900)).await;
+    assert!(producer.stats().memory > MEMORY / 2, "for a pause it stays");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(producer.stats().memory, 0);
+    producer.send(Record::new("t", "again").partition(0)).await.unwrap().await.unwrap();
+}
