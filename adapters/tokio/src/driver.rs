@@ -180,7 +180,7 @@ impl<C: Connector> Driver<C> {
             return Some(due);
         }
         self.settled = None;
-        core.producer.release_memory();
+        self.collected.released = Some(core.producer.release_memory());
         None
     }
 

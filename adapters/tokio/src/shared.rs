@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::task::Waker;
 use std::time::Duration;
 
-use ottla::memory::Growable;
+use ottla::memory::{Growable, Released};
 use ottla::message::ErrorCode;
 use ottla::producer::{Batch, Counters};
 use ottla::{Cause, Event, Flush, Instant, Outcome, Refused, Topic};
@@ -72,6 +72,8 @@ pub(crate) struct Collected {
     fatal: Option<ErrorCode>,
     signals: Vec<oneshot::Sender<()>>,
     pub(crate) wakers: Vec<Waker>,
+    /// Memory that is given back.
+    pub(crate) released: Option<Released>,
 }
 
 impl Shared {
@@ -385,6 +387,7 @@ impl Collected {
             tracing::error!(%code, "a fatal answer: the producer can only be closed");
         }
         self.wakers.drain(..).for_each(Waker::wake);
+        self.released = None;
         for signal in self.signals.drain(..) {
             // Whoever waited may be gone.
             let _ = signal.send(());

@@ -48,6 +48,23 @@ impl Spares {
     }
 }
 
+/// Memory that was taken out of a [`Growable`]: it goes back to the heap when this is dropped, which
+/// takes as long as the heap takes. Not to be done under a lock (R17).
+#[derive(Debug)]
+#[must_use = "what it holds is freed when it is dropped"]
+pub struct Released {
+    bytes: u64,
+    _spares: Spares,
+}
+
+impl Released {
+    /// How many bytes it has.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
 /// Blocks of one heap buffer each, charged by capacity against a bound.
 ///
 /// While memory is plentiful, a batch gets the largest buffer there is, so that it need not grow. Where
@@ -92,12 +109,13 @@ impl GrowableBlocks {
         }
     }
 
-    fn release(&mut self) {
+    fn release(&mut self) -> Released {
         self.collect_held();
-        while let Some(buffer) = self.spare.largest() {
-            self.charged = self.charged.saturating_sub(buffer.capacity() as u64);
-        }
-        self.spare = Spares::default();
+        let spares = core::mem::take(&mut self.spare);
+        let capacities = spares.classes.iter().flatten().map(|buffer| buffer.capacity() as u64);
+        let bytes = capacities.fold(0, u64::saturating_add);
+        self.charged = self.charged.saturating_sub(bytes);
+        Released { bytes, _spares: spares }
     }
 
     fn is_scarce(&self) -> bool {
@@ -329,11 +347,9 @@ impl Growable {
         self.blocks.charged
     }
 
-    /// Gives the spare blocks back to the heap. Returns their bytes.
-    pub(crate) fn release(&mut self) -> u64 {
-        let before = self.blocks.charged;
-        self.blocks.release();
-        before.saturating_sub(self.blocks.charged)
+    /// Takes the spare blocks out.
+    pub(crate) fn release(&mut self) -> Released {
+        self.blocks.release()
     }
 
     /// Blocks that are some batch's.
@@ -440,10 +456,10 @@ mod tests {
         let writer = blocks.shared(held.unwrap()).cloned();
         blocks.free(held.unwrap());
         blocks.free(spare.unwrap());
-        blocks.release();
+        assert_eq!(blocks.release().bytes(), 4_096);
         assert_eq!(blocks.charged, 1_024 + 2_048);
         drop(writer);
-        blocks.release();
+        assert_eq!(blocks.release().bytes(), 2_048);
         assert_eq!(blocks.charged, 1_024);
         assert!(blocks.get_mut(used.unwrap()).is_some());
     }

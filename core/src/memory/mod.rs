@@ -32,7 +32,7 @@ mod table;
 pub use blocks::{BlockId, Blocks};
 pub use fixed::Fixed;
 #[cfg(any(test, feature = "alloc"))]
-pub use growable::{Growable, Shared};
+pub use growable::{Growable, Released, Shared};
 pub(crate) use heap::Heap;
 pub(crate) use index::hash_name;
 pub(crate) use perhaps::Perhaps;

@@ -545,9 +545,9 @@ impl<O: Owner> Producer<O> {
 
 #[cfg(feature = "alloc")]
 impl Producer<crate::memory::Growable> {
-    /// Gives memory back to the heap that no batch has: [`Growable`](crate::memory::Growable) keeps it
-    /// for the next ones. For producers that have nothing to do after they had much. Returns the bytes.
-    pub fn release_memory(&mut self) -> u64 {
+    /// Takes out the memory that no batch has: [`Growable`](crate::memory::Growable) keeps it for the
+    /// next ones. For producers that have nothing to do after they had much.
+    pub fn release_memory(&mut self) -> crate::memory::Released {
         self.owner.release()
     }
 }
