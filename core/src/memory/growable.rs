@@ -275,7 +275,8 @@ impl Blocks for GrowableBlocks {
 }
 
 /// Memory on the heap. Tables grow on demand to a ceiling; blocks are charged against
-/// `buffer.memory`. After its high-water mark it allocates nothing.
+/// `buffer.memory`. After its high-water mark it allocates nothing, unless batches become larger or
+/// smaller where more than half of the bound is taken.
 #[derive(Clone, Debug)]
 pub struct Growable {
     topics: Vec<TopicSlot>,
@@ -446,6 +447,30 @@ mod tests {
         assert_eq!(&blocks.get(small)[..3], b"abc");
         assert!(blocks.enlarge(small, 5_000));
         assert_eq!(&blocks.get(small)[..4], b"abc\0");
+    }
+
+    #[test]
+    fn where_memory_is_scarce_blocks_move_to_spare_buffers_with_all_that_is_in_them() {
+        let mut blocks = blocks();
+        let rest = blocks.allocate(BOUND / 2).unwrap();
+        let buffers = [4_096, 16_384, 65_536].map(|bytes| blocks.allocate(bytes).unwrap());
+        let charged = blocks.charged;
+        buffers.map(|block| blocks.free(block));
+        assert!(blocks.is_scarce());
+        let block = blocks.allocate(3_000).unwrap();
+        assert_eq!(blocks.get(block).len(), 4_096, "the smallest that does");
+        blocks.get_mut(block).unwrap()[..4_096].fill(7);
+        assert!(blocks.enlarge(block, 5_000));
+        assert_eq!(blocks.get(block).len(), 16_384);
+        assert!(blocks.enlarge(block, 20_000));
+        assert_eq!(blocks.get(block).len(), 65_536);
+        assert!(blocks.get(block)[..4_096].iter().all(|&byte| byte == 7));
+        assert!(blocks.settle(block, 4_096));
+        assert_eq!(blocks.get(block), [7; 4_096]);
+        assert_eq!(blocks.charged, charged, "nothing was asked of the heap, and nothing is lost");
+        blocks.free(block);
+        blocks.free(rest);
+        assert_eq!(blocks.release().bytes(), charged);
     }
 
     #[test]

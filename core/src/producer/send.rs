@@ -245,7 +245,7 @@ impl Machine {
             return true;
         }
         // What a part leaves is still behind it.
-        let bytes = if slot.has(mark::TORN) { u32::MAX } else { slot.length };
+        let bytes = if slot.rest > 0 { u32::MAX } else { slot.length };
         if !memory.blocks.settle(slot.block, bytes) {
             return false;
         }

@@ -5,7 +5,7 @@ use std::vec::Vec;
 
 use super::world::{Sent, World, config, written};
 use crate::config::{Acks, Config};
-use crate::memory::Owner;
+use crate::memory::{Growable, Owner};
 use crate::message::ErrorCode;
 use crate::producer::{Cause, Event, Outcome};
 use crate::record::reader::Batch;
@@ -490,5 +490,35 @@ fn regression_r09_the_rest_of_a_part_that_is_to_be_numbered_anew_has_an_id() {
     world.step_output();
     for sent in &world.sent {
         assert!(sent.only().id >= 0, "{:?}", sent.only());
+    }
+}
+
+/// Where memory is scarce a batch gives back what it does not fill when it goes out, but what is left of
+/// it stands behind the part.
+#[test]
+fn regression_the_rest_of_a_part_that_is_numbered_anew_is_not_given_back_as_spare_memory() {
+    let mut world = World::with(Growable::new(8_192), lingering(), 1);
+    let topic = world.warm_after_linger();
+    let large = "x".repeat(3_000);
+    for value in ["a", "b", &large, "end"] {
+        world.send(topic, 0, value);
+    }
+    world.producer.flush(world.now);
+    let sent = world.take();
+    world.answer(&sent, &[TOO_LARGE]);
+    let part = world.take();
+    assert_eq!(part.only().values, ["a", "b"]);
+    world.answer(&part, &[(45, -1)]);
+    world.back_off();
+    let again = world.take();
+    assert_eq!((again.only().epoch, again.only().values.len()), (1, 2));
+    world.acknowledge(&again, 1);
+    world.outcomes();
+    for value in [large.as_str(), "end"] {
+        let rest = world.take();
+        Batch::read(&rest.only().bytes).unwrap();
+        assert!(rest.only().values == [value], "{} bytes", rest.only().bytes.len());
+        world.acknowledge(&rest, 3);
+        world.outcomes();
     }
 }
