@@ -286,7 +286,7 @@ impl Builder {
     /// records without an explicit partition.
     pub fn partitioner(mut self, partitioner: Partitioner) -> Self {
         self.mark("partitioner.class");
-        self.core.partitioner = partitioner;
+        self.put_partitioner(partitioner);
         self
     }
 
@@ -312,8 +312,8 @@ impl Builder {
     /// record alone, [`SendErrorKind::Partitioner`](crate::SendErrorKind::Partitioner). (With
     /// `panic = "abort"` it ends the process, as any panic does.)
     ///
-    /// `partitioner`, `ignore_keys`, `adaptive_partitioning` and `availability_timeout` have no
-    /// effect then.
+    /// `ignore_keys`, `adaptive_partitioning` and `availability_timeout` have no effect then. Of
+    /// this and `partitioner`, the one that is called last counts.
     pub fn partition_by(
         mut self,
         choose: impl Fn(&Choice<'_>) -> i32 + Send + Sync + 'static,
@@ -415,10 +415,11 @@ impl Builder {
         self
     }
 
-    /// The key was set.
+    /// The key was set: nothing is left of what there was to be said of its last value.
     pub(super) fn mark(&mut self, key: &'static str) {
         self.given.insert(key, String::new());
         self.note(key, None);
+        self.problems.retain(|problem| problem.key() != key);
     }
 
     /// What there is to be known of the value that a key was given last.
@@ -427,6 +428,12 @@ impl Builder {
             Some(text) => self.notes.insert(key.to_owned(), text),
             None => self.notes.remove(key),
         };
+    }
+
+    /// One that is built in takes the place of one's own.
+    pub(super) fn put_partitioner(&mut self, partitioner: Partitioner) {
+        self.core.partitioner = partitioner;
+        self.own_partitioner = None;
     }
 
     /// More requests in flight than the core has numbers for would do no good.

@@ -75,11 +75,11 @@ impl Builder {
             }
             return;
         };
+        self.mark(key.name);
         let read = match key.values.read(value) {
             Ok(read) => read,
             Err(wrong) => return self.fault(name, wrong),
         };
-        self.mark(key.name);
         let is_default = key.values.read(key.default).is_ok_and(|default| default == read);
         match key.role {
             Role::Own(apply, _) => {

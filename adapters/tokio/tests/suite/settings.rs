@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ottla_tokio::{Acks, Config, ConfigError, Source};
+use ottla_tokio::{Acks, Builder, Config, ConfigError, Partitioner, Source};
 
 fn of(properties: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let servers = [("bootstrap.servers", "kafka:9092")];
@@ -118,6 +118,41 @@ fn the_last_value_of_a_key_is_the_one_that_is_warned_of() {
     let many = [("acks", "1"), ("max.in.flight.requests.per.connection", "300")];
     let builder = Config::builder().bootstrap_servers("kafka:9092").properties(many);
     assert!(warnings(&builder.max_in_flight(7).config().unwrap()).is_empty());
+}
+
+#[test]
+fn a_fault_is_forgotten_when_its_key_is_set_again() {
+    let tls = [("security.protocol", "SSL"), ("security.protocol", "PLAINTEXT")];
+    of(&tls).unwrap();
+    let again = [("linger.ms", "soon"), ("acks", "2"), ("linger.ms", "later"), ("acks", "1")];
+    let error = of(&again).unwrap_err();
+    // Of the fault that is left, once.
+    let keys: Vec<&str> = error.problems().iter().map(|problem| problem.key()).collect();
+    assert_eq!(keys, ["linger.ms"]);
+    assert!(error.problems()[0].message().contains("later"), "{error}");
+    let builder = Config::builder().properties([("linger.ms", "soon"), ("acks", "2")]);
+    let builder = builder.bootstrap_servers("kafka:9092").linger(Duration::from_millis(5));
+    let config = builder.acks(Acks::Leader).config().unwrap();
+    assert_eq!(config.core().linger.as_millis(), 5);
+    // The other way round, too: the last value counts, be it a fault.
+    let bad = Config::builder().bootstrap_servers("kafka:9092").linger(Duration::ZERO);
+    let error = bad.properties([("linger.ms", "soon")]).config().unwrap_err();
+    assert_eq!(error.problems()[0].key(), "linger.ms");
+}
+
+#[test]
+fn a_partitioner_that_is_given_after_one_s_own_takes_its_place() {
+    let shown_of = |builder: Builder| {
+        let config = builder.bootstrap_servers("kafka:9092").config().unwrap();
+        shown(&config, "partitioner.class").0
+    };
+    let own = || Config::builder().partition_by(|_| 0);
+    let round_robin = "org.apache.kafka.clients.producer.RoundRobinPartitioner";
+    assert_eq!(shown_of(own().partitioner(Partitioner::RoundRobin)), round_robin);
+    assert_eq!(shown_of(own().partitioner(Partitioner::Sticky)), "");
+    assert_eq!(shown_of(own().properties([("partitioner.class", round_robin)])), round_robin);
+    let last = Config::builder().partitioner(Partitioner::RoundRobin).partition_by(|_| 0);
+    assert_eq!(shown_of(last), "(Builder::partition_by)");
 }
 
 #[test]

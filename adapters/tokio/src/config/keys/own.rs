@@ -217,21 +217,17 @@ pub(crate) const KEYS: &[ConfigKey] = &[
         "",
         |b, v| {
             // Java gives a class; there are none here.
-            put(
-                &mut b.core.partitioner,
-                match v.text() {
-                    ROUND_ROBIN => Partitioner::RoundRobin,
-                    text if text.is_empty() || text.eq_ignore_ascii_case("none") => {
-                        Partitioner::Sticky
-                    }
-                    text => {
-                        return Err(format!(
-                            "{text:?} is neither {ROUND_ROBIN} nor empty, which is the built-in one; \
+            b.put_partitioner(match v.text() {
+                ROUND_ROBIN => Partitioner::RoundRobin,
+                text if text.is_empty() || text.eq_ignore_ascii_case("none") => Partitioner::Sticky,
+                text => {
+                    return Err(format!(
+                        "{text:?} is neither {ROUND_ROBIN} nor empty, which is the built-in one; \
                          one of your own is given by Builder::partition_by"
-                        ));
-                    }
-                },
-            )
+                    ));
+                }
+            });
+            Ok(())
         },
         |c| match (&c.own_partitioner, c.core.partitioner) {
             (Some(_), _) => "(Builder::partition_by)".to_owned(),
