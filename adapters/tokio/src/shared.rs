@@ -77,8 +77,9 @@ pub(crate) struct Collected {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, seed: u64) -> Self {
+    pub(crate) fn new(mut config: Config, seed: u64) -> Self {
         static IDS: AtomicU64 = AtomicU64::new(1);
+        config.name_client();
         let clock = Clock::start();
         let memory = Growable::new(config.buffer_memory);
         let mut producer = ottla::Producer::new(memory, config.core, seed);

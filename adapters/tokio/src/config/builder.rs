@@ -1,7 +1,6 @@
 //! Settings of a producer, by builder. From Java's names: [`Config::from_properties`].
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ottla::Acks;
@@ -83,8 +82,8 @@ impl Builder {
         self
     }
 
-    /// `client.id`, at most 255 bytes; brokers log it and apply quotas by it. Default:
-    /// `producer-1` and so on, counted per process.
+    /// `client.id`, at most 255 bytes; brokers log it and apply quotas by it. Empty, the default:
+    /// each producer is given its own when it starts, `producer-1` and so on, counted per process.
     pub fn client_id(mut self, id: impl Into<String>) -> Self {
         self.mark("client.id");
         self.client_id = id.into();
@@ -507,10 +506,8 @@ impl Builder {
 
     /// What follows from other settings where it was not set.
     fn derive(&mut self) {
-        static CLIENTS: AtomicU64 = AtomicU64::new(1);
         if self.client_id.is_empty() {
             self.given.remove("client.id");
-            self.client_id = format!("producer-{}", CLIENTS.fetch_add(1, Ordering::Relaxed));
         }
         let core = &mut self.core;
         let possible = core.acks == Acks::All && core.retries > 0;

@@ -29,7 +29,7 @@ pub enum Source {
     Default,
     /// It was set.
     Set,
-    /// It follows from other settings, or was made up for this producer, such as `client.id`.
+    /// It follows from other settings, or was made up by the producer when it started: `client.id`.
     Derived,
 }
 

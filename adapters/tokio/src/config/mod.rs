@@ -8,6 +8,7 @@ mod keys;
 mod properties;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::connector::TcpConnector;
@@ -56,10 +57,19 @@ impl Config {
         &self.core
     }
 
-    /// `client.id`.
+    /// `client.id`. Empty if it was not set: each producer of these settings then makes up one of
+    /// its own, which [`Producer::config`](crate::Producer::config) has.
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.client_id
+    }
+
+    /// The name of a producer that starts, where none was set.
+    pub(crate) fn name_client(&mut self) {
+        static CLIENTS: AtomicU64 = AtomicU64::new(1);
+        if self.client_id.is_empty() {
+            self.client_id = format!("producer-{}", CLIENTS.fetch_add(1, Ordering::Relaxed));
+        }
     }
 
     /// The addresses to begin with, host and port.

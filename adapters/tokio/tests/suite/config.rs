@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ottla_tokio::{Acks, Config, ConfigError, Partitioner};
+use ottla_tokio::{Acks, Config, ConfigError, Partitioner, Producer, Source};
 
 fn of(properties: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let servers = [("bootstrap.servers", "kafka:9092")];
@@ -236,11 +236,26 @@ fn some_values_have_a_meaning_of_their_own() {
     assert_eq!(config.bootstrap_servers(), [("::1".to_owned(), 9092), ("10.0.0.1".to_owned(), 1)]);
 }
 
-#[test]
-fn clients_without_a_name_are_numbered() {
-    let names: Vec<String> = (0..2).map(|_| of(&[]).unwrap().client_id().to_owned()).collect();
-    assert!(names.iter().all(|name| name.starts_with("producer-")), "{names:?}");
-    assert_ne!(names[0], names[1]);
+#[tokio::test(start_paused = true)]
+async fn producers_of_one_config_without_a_name_have_a_number_each() {
+    let shown = |config: &Config| {
+        let effective = config.effective();
+        let setting = effective.get("client.id").unwrap();
+        (setting.value().to_owned(), setting.source())
+    };
+    let config = of(&[("client.id", "")]).unwrap();
+    assert_eq!(config.client_id(), "", "it is made up when a producer starts");
+    assert_eq!(shown(&config), (String::new(), Source::Default));
+    let producers = [(); 2].map(|()| Producer::new(config.clone()));
+    let [one, other] = producers.each_ref().map(|producer| producer.config().client_id());
+    assert!(one.starts_with("producer-") && other.starts_with("producer-"), "{one} {other}");
+    assert_ne!(one, other);
+    assert_eq!(producers[0].metrics().client_id(), one);
+    assert_eq!(shown(producers[0].config()), (one.to_owned(), Source::Derived));
+    // One that was set is everybody's.
+    let config = of(&[("client.id", "me")]).unwrap();
+    let names = [(); 2].map(|()| Producer::new(config.clone()).config().client_id().to_owned());
+    assert_eq!(names, ["me", "me"]);
 }
 
 #[test]

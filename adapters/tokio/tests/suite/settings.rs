@@ -172,7 +172,7 @@ fn the_settings_in_effect_say_where_they_come_from() {
         ("acks", "1", Source::Set),
         ("batch.size", "16384", Source::Default),
         ("bootstrap.servers", "[::1]:9092,b:1", Source::Set),
-        ("client.id", config.client_id(), Source::Derived),
+        ("client.id", "", Source::Default),
         ("compression.type", "none", Source::Default),
         ("connections.max.idle.ms", "-1", Source::Set),
         ("delivery.timeout.ms", "230000", Source::Derived),

@@ -92,7 +92,7 @@ pub(crate) const KEYS: &[ConfigKey] = &[
         "",
         |b, v| put(&mut b.client_id, v.text().to_owned()),
         |c| c.client_id.clone(),
-        "brokers log it and apply quotas by it; empty: producer-1 and so on",
+        "brokers log it and apply quotas by it; empty: producer-1 and so on, per producer",
     ),
     own(
         "connections.max.idle.ms",
