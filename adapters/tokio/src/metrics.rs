@@ -98,6 +98,13 @@ struct Reading {
     in_line: u64,
 }
 
+impl Reading {
+    /// Records that were accepted, and are not known to be written.
+    const fn lost(&self) -> u64 {
+        self.counters.not_written.wrapping_add(self.counters.unknown)
+    }
+}
+
 #[derive(Debug)]
 struct Definition {
     name: &'static str,
@@ -171,7 +178,7 @@ const DEFINITIONS: &[Definition] = &[
         "buffer-exhausted-total",
         JAVA,
         Count,
-        "records refused because buffer.memory was full, after max.block.ms",
+        "records refused because buffer.memory was full, at once or after max.block.ms",
         |r| real(r.exhausted),
     ),
     gauge("buffer-total-bytes", JAVA, Bytes, "buffer.memory", |r| real(r.buffer)),
@@ -205,8 +212,15 @@ const DEFINITIONS: &[Definition] = &[
     counter("produce-request-total", OWN, Count, "Produce requests sent", |r| {
         real(r.counters.requests)
     }),
-    counter("record-error-total", JAVA, Count, "records not written, or of unknown fate", |r| {
-        real(r.counters.not_written.wrapping_add(r.counters.unknown))
+    counter(
+        "record-error-total",
+        JAVA,
+        Count,
+        "records that were not accepted, not written, or of unknown fate",
+        |r| real(r.lost().wrapping_add(r.refused)),
+    ),
+    counter("record-failed-total", OWN, Count, "accepted, and not written or of unknown fate", |r| {
+        real(r.lost())
     }),
     counter("record-not-written-total", OWN, Count, "records not written", |r| {
         real(r.counters.not_written)

@@ -150,7 +150,9 @@ async fn all_who_count_outcomes_come_to_the_same_sums() {
     );
     let metrics = producer.metrics();
     assert_eq!(metrics.get("record-refused-total"), Some(refused as f64));
-    assert_eq!(metrics.get("record-error-total"), Some((not_written + unknown) as f64));
+    assert_eq!(metrics.get("record-failed-total"), Some((not_written + unknown) as f64));
+    let errors = (refused + not_written + unknown) as f64;
+    assert_eq!(metrics.get("record-error-total"), Some(errors));
     // Those who waited saw the same, but for records that nobody waited for.
     let waited: u64 = seen.read().iter().sum();
     let all = written + not_written + unknown + refused;

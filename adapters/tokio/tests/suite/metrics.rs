@@ -44,7 +44,7 @@ async fn records_and_their_outcomes_are_counted() {
     let get = |name| metrics.get(name).unwrap();
     assert_eq!(get("record-not-written-total"), 3.0);
     assert_eq!(get("record-unknown-total"), 1.0);
-    assert_eq!(get("record-error-total"), 4.0);
+    assert_eq!((get("record-failed-total"), get("record-error-total")), (4.0, 4.0));
     let sizes = get("batch-bytes-total") / get("batch-total");
     assert_eq!(get("batch-size-avg"), sizes);
     assert!(sizes > 60.0 && sizes < 100.0, "{sizes}");
@@ -133,6 +133,33 @@ async fn refusals_and_waits_are_counted() {
         producer.typed(|_: &str| Err::<String, _>("no"), |_: &str| Err::<String, _>("no"));
     typed.send(TypedRecord::new("t", "v")).await.unwrap_err();
     assert_figures(&producer, &[("record-refused-total", 4.0), ("buffer-exhausted-total", 1.0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_are_errors_under_java_s_name_and_no_failures_of_what_was_accepted() {
+    let (cluster, producer) = Cluster::start(|builder| at_once(builder).retries(0));
+    producer.send(Record::new("no such topic", "v")).await.unwrap_err();
+    cluster.with(|script| script.code = ErrorCode::INVALID_TIMESTAMP);
+    producer.send(Record::new("t", "v")).await.unwrap().await.unwrap_err();
+    let figures =
+        [("record-refused-total", 1.0), ("record-failed-total", 1.0), ("record-error-total", 2.0)];
+    assert_figures(&producer, &figures);
+}
+
+#[tokio::test(start_paused = true)]
+async fn full_memory_is_counted_without_a_wait_too() {
+    let (cluster, producer) = Cluster::start(|builder| builder.buffer_memory(16_384));
+    producer.send(Record::new("t", "first").partition(0)).await.unwrap().await.unwrap();
+    cluster.hold();
+    let large = "x".repeat(12_000);
+    producer.post(Record::new("t", &large).partition(0)).await.unwrap();
+    producer.try_send(Record::new("t", &large).partition(0)).unwrap_err();
+    assert_figures(&producer, &[("buffer-exhausted-total", 1.0)]);
+    let metrics = producer.metrics();
+    let mut all = metrics.iter();
+    let exhausted = all.find(|metric| metric.name() == "buffer-exhausted-total").unwrap();
+    assert!(exhausted.meaning().ends_with("at once or after max.block.ms"));
+    cluster.release_all();
 }
 
 #[tokio::test(start_paused = true)]
