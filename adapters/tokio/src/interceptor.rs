@@ -52,7 +52,8 @@ pub trait Interceptor: Send + Sync + 'static {
     /// fate; the outcome of each record is in exactly one run. A record that was refused, and so
     /// never accepted, is a run of its own, told where it was sent. Of a send that was dropped
     /// before it was ready, nothing is told: nothing was queued; nor of what stood behind a refused
-    /// record in a `send_many`.
+    /// record in a `send_many`. Nor of a record that could not be serialized, as `on_send` has not
+    /// seen it: Java's interceptors see objects, these see bytes.
     fn on_acknowledgement(&self, run: &Acknowledgement<'_>) {
         let _ = run;
     }

@@ -186,7 +186,7 @@ impl Producer {
     }
 
     pub(crate) fn admit_now(&self, record: Record<'_>) -> Result<Delivery, SendError> {
-        let item = self.prepare(record, &mut None)?;
+        let item = self.counted(self.prepare(record, &mut None))?;
         let accepted = self.shared().admit_now(item.goal(), |core, now| match item.undecided {
             true => Err(core.ask(now, &item)),
             false => core.accept(now, &item),
@@ -199,7 +199,7 @@ impl Producer {
         record: Record<'_>,
         accept: impl Fn(&mut Core, Instant, &Item<'_>) -> Result<Admitted<T>, Refused>,
     ) -> Result<T, SendError> {
-        let mut item = self.prepare(record, &mut None)?;
+        let mut item = self.counted(self.prepare(record, &mut None))?;
         let mut admission = Admission::new(self.shared());
         if item.undecided {
             // On the heap: other sends are not to have futures that are larger for this.
@@ -284,6 +284,7 @@ impl Producer {
                 }
             }
             if let Some(error) = illegal {
+                self.count_refusal();
                 return Err(SendManyError { accepted: deliveries, error });
             }
             if !more {
@@ -293,7 +294,8 @@ impl Producer {
     }
 
     /// What the core takes, with the partition that an own partitioner chooses, if it can choose
-    /// yet. `counts` spares looking again when the next record is for the same topic.
+    /// yet. `counts` spares looking again when the next record is for the same topic. A refusal is
+    /// counted by who returns it: one ahead of its turn may be told to nobody.
     fn prepare<'r>(
         &self,
         record: Record<'r>,
@@ -312,7 +314,7 @@ impl Producer {
             item.undecided = count == 0;
             if count > 0 {
                 *counts = Some((topic, count));
-                item.choose(own, count).inspect_err(|_| self.count_refusal())?;
+                item.choose(own, count)?;
             }
         }
         Ok(item)
@@ -330,7 +332,7 @@ impl Producer {
         let count =
             count.map_err(|(refused, waited)| self.refusal(&item.record, refused, waited))?;
         match &self.config().own_partitioner {
-            Some(own) => item.choose(own, count).inspect_err(|_| self.count_refusal()),
+            Some(own) => self.counted(item.choose(own, count)),
             None => Ok(()),
         }
     }
@@ -411,26 +413,22 @@ impl Producer {
     fn find(&self, record: &Record<'_>) -> Result<Topic, SendError> {
         match record.topic {
             ToTopic::Handle(handle) if handle.of == self.shared().id => Ok(handle.topic),
-            ToTopic::Handle(handle) => {
-                self.count_refusal();
-                Err(Self::no_topic(&handle.name, Refused::NoSuchTopic))
-            }
+            ToTopic::Handle(handle) => Err(Self::no_topic(&handle.name, Refused::NoSuchTopic)),
             ToTopic::Name(name) => match self.shared().find_topic(name) {
                 Some(topic) => Ok(topic),
-                None => match self.topic(name) {
-                    Ok(handle) => Ok(handle.topic),
-                    Err(error) => {
-                        self.count_refusal();
-                        Err(error)
-                    }
-                },
+                None => self.topic(name).map(|handle| handle.topic),
             },
         }
     }
 
-    /// A record was not accepted.
+    /// A record was not accepted, and its sender is told so.
     pub(crate) fn count_refusal(&self) {
         self.shared().meters.refused.add(1);
+    }
+
+    /// What a sender is told now; an error is a refusal.
+    pub(crate) fn counted<T>(&self, result: Result<T, SendError>) -> Result<T, SendError> {
+        result.inspect_err(|_| self.count_refusal())
     }
 
     fn no_topic(name: &str, refused: Refused) -> SendError {

@@ -16,7 +16,8 @@ use crate::serializer::{Serializer, Side};
 /// [`Producer::typed`].
 ///
 /// Cheap to clone, as the producer is; several may share one producer. Where it sends, waits and
-/// tells, it is the producer that does so. Interceptors see the bytes.
+/// tells, it is the producer that does so. Interceptors see the bytes, and nothing of a record that
+/// could not be serialized.
 pub struct TypedProducer<K: ?Sized, V: ?Sized> {
     producer: Producer,
     key: Arc<dyn Serializer<K>>,
@@ -142,7 +143,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> TypedProducer<K, V> {
     /// As [`Producer::send`], and [`SendErrorKind::Serializer`](crate::SendErrorKind::Serializer):
     /// nothing was queued.
     pub async fn send(&self, record: TypedRecord<'_, K, V>) -> Result<Delivery, SendError> {
-        let serialized = self.serialize(record)?;
+        let serialized = self.producer.counted(self.serialize(record))?;
         self.producer.send(serialized.record()).await
     }
 
@@ -151,7 +152,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> TypedProducer<K, V> {
     /// # Errors
     /// As [`TypedProducer::send`].
     pub async fn post(&self, record: TypedRecord<'_, K, V>) -> Result<(), SendError> {
-        let serialized = self.serialize(record)?;
+        let serialized = self.producer.counted(self.serialize(record))?;
         self.producer.post(serialized.record()).await
     }
 
@@ -160,7 +161,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> TypedProducer<K, V> {
     /// # Errors
     /// As [`Producer::try_send`] and [`TypedProducer::send`].
     pub fn try_send(&self, record: TypedRecord<'_, K, V>) -> Result<Delivery, SendError> {
-        let serialized = self.serialize(record)?;
+        let serialized = self.producer.counted(self.serialize(record))?;
         self.producer.try_send(serialized.record())
     }
 
@@ -198,7 +199,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> TypedProducer<K, V> {
                 }
             }
             match failed {
-                Some(error) => return Err(SendManyError { accepted, error }),
+                Some(error) => {
+                    self.producer.count_refusal();
+                    return Err(SendManyError { accepted, error });
+                }
                 None if some.is_empty() => return Ok(accepted),
                 None => {}
             }
@@ -207,15 +211,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> TypedProducer<K, V> {
 
     fn serialize<'r>(&self, record: TypedRecord<'r, K, V>) -> Result<Serialized<'r>, SendError> {
         let TypedRecord { topic, key, value, headers, timestamp, partition } = record;
-        let wrong = |side| {
-            move |error| {
-                let error = SendError::not_serialized(topic.shared_name(), side, error);
-                // A refusal like any other.
-                self.producer.count_refusal();
-                self.producer.config().interceptors.refused(&error);
-                error
-            }
-        };
+        let wrong =
+            |side| move |error| SendError::not_serialized(topic.shared_name(), side, error);
         let key = key.map(|key| self.key.serialize(topic.name(), key));
         let key = key.transpose().map_err(wrong(Side::Key))?;
         let value = value.map(|value| self.value.serialize(topic.name(), value));

@@ -147,6 +147,29 @@ async fn refusals_are_errors_under_java_s_name_and_no_failures_of_what_was_accep
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_record_behind_a_refused_one_is_no_refusal_of_its_own() {
+    let (_cluster, producer) = Cluster::start(|builder| {
+        at_once(builder).max_request_size(200).partition_by(|choice| match choice.key() {
+            Some(_) => 99,
+            None => 0,
+        })
+    });
+    producer.send(Record::new("t", "v")).await.unwrap().await.unwrap();
+    let large = "x".repeat(1_000);
+    // Each is refused where it is looked at, which is before those in front of it are accepted.
+    let behind = [Record::new("no such topic", "v"), Record::new("t", "v").key("k")];
+    for (round, behind) in behind.into_iter().enumerate() {
+        let records = [Record::new("t", &large), behind];
+        let error = producer.send_many(records).await.unwrap_err();
+        assert_eq!(error.index(), 0);
+        assert_figures(&producer, &[("record-refused-total", (2 * round + 1) as f64)]);
+        let error = producer.send_many([Record::new("t", "v"), behind]).await.unwrap_err();
+        assert_eq!(error.index(), 1);
+        assert_figures(&producer, &[("record-refused-total", (2 * round + 2) as f64)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn full_memory_is_counted_without_a_wait_too() {
     let (cluster, producer) = Cluster::start(|builder| builder.buffer_memory(16_384));
     producer.send(Record::new("t", "first").partition(0)).await.unwrap().await.unwrap();

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::num::ParseIntError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ottla_tokio::{
     Acknowledgement, BigEndian, Bytes, Header, Interceptor, Refused, SendErrorKind, Side,
@@ -73,9 +74,7 @@ async fn an_error_names_topic_and_side_and_nothing_is_queued() {
     struct Count(Arc<AtomicUsize>);
     impl Interceptor for Count {
         fn on_acknowledgement(&self, run: &Acknowledgement<'_>) {
-            if matches!(run.failure(), Some(SendErrorKind::Serializer(_))) {
-                self.0.fetch_add(1, Ordering::Relaxed);
-            }
+            self.0.fetch_add(usize::from(run.failure().is_some()), Ordering::Relaxed);
         }
     }
     let count = Count::default();
@@ -101,7 +100,28 @@ async fn an_error_names_topic_and_side_and_nothing_is_queued() {
     assert_eq!((error.index(), error.error.kind()), (2, SendErrorKind::Serializer(Side::Value)));
     error.accepted.await.all().unwrap();
     assert_eq!(cluster.log(0), ["1", "1"]);
-    assert_eq!(count.0.load(Ordering::Relaxed), 4);
+    // No interceptor saw these records, so none is told of them.
+    assert_eq!(count.0.load(Ordering::Relaxed), 0);
+    assert_eq!(producer.metrics().get("record-refused-total"), Some(4.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_behind_a_refused_one_is_not_counted_as_refused_itself() {
+    let (_cluster, producer) = Cluster::start(|builder| at_once(builder).max_request_size(200));
+    let typed: TypedProducer<str, str> = producer.typed(digits, digits);
+    let large = "1".repeat(1_000);
+    let long: TypedProducer<str, str> = producer.typed(Bytes, |text: &str| match text {
+        "" => Err("empty"),
+        text => Ok(text.as_bytes().to_vec()),
+    });
+    let records = [&large, ""].map(|value| TypedRecord::new("t", value));
+    let error = long.send_many(records).await.unwrap_err();
+    assert_eq!(error.error.kind(), SendErrorKind::Refused(Refused::LargerThanRequest));
+    assert_eq!(producer.metrics().get("record-refused-total"), Some(1.0));
+    // Of a send that nobody waited for, nobody is told anything.
+    let waits = typed.send_many([TypedRecord::new("unheard-of", "1"), TypedRecord::new("t", "x")]);
+    tokio::time::timeout(Duration::from_millis(1), waits).await.unwrap_err();
+    assert_eq!(producer.metrics().get("record-refused-total"), Some(1.0));
 }
 
 #[tokio::test(start_paused = true)]
