@@ -23,14 +23,16 @@
 //! | 504 | nobody knows: posted again, it may be in the log twice |
 //!
 //! At SIGTERM or Ctrl-C it takes no more posts, answers those that it has, and ends when all of
-//! their records have their outcome.
+//! their records have their outcome, or `--drain` seconds have passed. Its exit code is 0 if all
+//! that was under way by then is written.
 
 mod answer;
 mod routes;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Parser;
@@ -38,6 +40,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use ottla_tokio::{Metrics, Producer};
 use tokio::net::TcpListener;
 use tokio::signal;
+use tokio::sync::oneshot;
 
 /// Take records over HTTP, and tell what became of them
 #[derive(Parser, Debug)]
@@ -51,7 +54,7 @@ struct Arguments {
     /// Set a property of the producer, by the name that Kafka has for it; repeatable
     #[arg(short = 'X', long = "property", value_name = "KEY=VALUE", value_parser = property)]
     properties: Vec<(String, String)>,
-    /// Seconds that records which are under way have at the end
+    /// Seconds that requests and records which are under way have at the end, all in all
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u64,
 }
@@ -76,7 +79,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Serves until it is told to end. False: records that were accepted are not written.
+/// Serves until it is told to end. False: records that had no outcome by then are not written.
 async fn run(arguments: Arguments) -> anyhow::Result<bool> {
     let Arguments { bootstrap, listen, properties, drain } = arguments;
     let drain = Duration::from_secs(drain);
@@ -96,30 +99,34 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
     println!("listening at http://{}", listener.local_addr()?);
     let service = routes::Service::new(producer.clone(), recorder);
     let ending = service.ending();
-    let stop = ending.clone();
-    let stopped = async move {
-        asked_to_end().await;
-        tracing::info!("ending: no more posts are taken");
-        stop.begin();
-    };
+    let (stop, stopped) = oneshot::channel::<()>();
     // Requests that are there are answered, each with the outcome of its record.
-    let serving = axum::serve(listener, service.router()).with_graceful_shutdown(stopped);
-    let too_late = async {
-        ending.begun().await;
-        tokio::time::sleep(drain).await;
-    };
+    let serving = axum::serve(listener, service.router()).with_graceful_shutdown(async {
+        // An end of the sender is the end, too.
+        let _ = stopped.await;
+    });
+    let mut serving = pin!(serving.into_future());
     tokio::select! {
-        served = serving.into_future() => served?,
-        // Somebody may send the body of a request forever.
-        () = too_late => tracing::warn!("requests without an answer were cut off"),
+        served = &mut serving => served?,
+        () = asked_to_end() => {}
     }
-    // What nobody waits for is delivered, too.
-    let closed = producer.close(drain).await;
+    tracing::info!("ending: no more posts are taken");
+    let before = producer.stats().counters;
+    let began = Instant::now();
+    ending.begin();
+    drop(stop);
+    match tokio::time::timeout(drain, serving).await {
+        Ok(served) => served?,
+        // Somebody may send the body of a request forever.
+        Err(_) => tracing::warn!("requests without an answer were cut off"),
+    }
+    // What nobody waits for is delivered, too, in what is left of the time.
+    producer.close(drain.saturating_sub(began.elapsed())).await;
     let counters = producer.stats().counters;
     let (written, not_written, unknown) =
         (counters.written, counters.not_written, counters.unknown);
     tracing::info!(written, not_written, unknown, "ended");
-    Ok(closed.not_written == 0 && closed.unknown == 0)
+    Ok(not_written == before.not_written && unknown == before.unknown)
 }
 
 /// Waits for SIGTERM or Ctrl-C.

@@ -1,6 +1,7 @@
 //! What can be asked of the service.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -11,7 +12,6 @@ use axum::routing::{get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
 use ottla_tokio::{Producer, Record};
 use serde::Deserialize;
-use tokio::sync::watch;
 
 use crate::answer::Answer;
 
@@ -27,22 +27,16 @@ pub(crate) struct Service {
 }
 
 /// Whether the service is about to end.
-#[derive(Clone)]
-pub(crate) struct Ending(Arc<watch::Sender<bool>>);
+#[derive(Clone, Default)]
+pub(crate) struct Ending(Arc<AtomicBool>);
 
 impl Ending {
     pub(crate) fn begin(&self) {
-        self.0.send_replace(true);
-    }
-
-    /// Waits until it is.
-    pub(crate) async fn begun(&self) {
-        // The sender is here, so there is no end to wait for but this.
-        let _ = self.0.subscribe().wait_for(|begun| *begun).await;
+        self.0.store(true, Ordering::Relaxed);
     }
 
     fn has_begun(&self) -> bool {
-        *self.0.borrow()
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -57,7 +51,7 @@ struct Details {
 
 impl Service {
     pub(crate) fn new(producer: Producer, recorder: PrometheusHandle) -> Self {
-        Self { producer, recorder, ending: Ending(Arc::new(watch::Sender::new(false))) }
+        Self { producer, recorder, ending: Ending::default() }
     }
 
     pub(crate) fn ending(&self) -> Ending {

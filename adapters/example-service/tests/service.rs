@@ -71,6 +71,17 @@ impl Service {
         (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
     }
 
+    /// A post of which the service waits for the last byte, as long as the stream is kept.
+    fn post_without_end(&self) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        let head = b"POST /topics/t HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n.";
+        stream.write_all(head).expect("it reads");
+        // So that it is there when the end comes.
+        assert_eq!(self.get("/healthz").0, 200);
+        thread::sleep(Duration::from_millis(100));
+        stream
+    }
+
     fn get(&self, path: &str) -> (u16, String) {
         self.request("GET", path, "", b"").expect("an answer")
     }
@@ -171,12 +182,7 @@ fn not_written_and_unknown_are_told_apart() {
     let service = Service::of(&server, &short);
     assert_eq!(service.post("/topics/t?partition=0", "", b"first").0, 200);
     // Appended, and never answered.
-    server.with(|cluster, _| {
-        cluster.set_hook(|seen| match seen.api {
-            ottla::message::Api::Produce => Action::Swallow(Silence::Stay),
-            _ => Action::Proceed,
-        });
-    });
+    silence(&server);
     let (status, body) = service.post("/topics/t?partition=0", "", b"second");
     assert_eq!((status, &body["outcome"]), (504, &json!("unknown")), "{body}");
     let reason = body["reason"].as_str().unwrap();
@@ -238,18 +244,68 @@ fn everything_that_was_accepted_is_in_the_log_when_it_has_ended() {
     assert!(accepted.len() >= 60 && missing.is_empty(), "missing: {missing:?}");
 }
 
-#[test]
-fn an_end_with_records_that_cannot_be_written_says_so() {
-    let server = broker();
-    let mut service = Service::of(&server, &["linger.ms=200"]);
-    assert_eq!(service.post("/topics/t", "", b"v").0, 200);
-    // Not one more answer: the record is given up when `--drain`, or its own time, is over.
+/// Not one more answer to what is produced.
+fn silence(server: &Server) {
     server.with(|cluster, _| {
         cluster.set_hook(|seen| match seen.api {
             ottla::message::Api::Produce => Action::Swallow(Silence::Stay),
             _ => Action::Proceed,
         });
     });
+}
+
+#[test]
+fn an_end_with_records_that_fail_before_the_last_answer_says_so() {
+    let server = broker();
+    let short = ["linger.ms=200", "request.timeout.ms=500", "delivery.timeout.ms=700"];
+    let mut service = Service::of(&server, &short);
+    assert_eq!(service.post("/topics/t", "", b"v").0, 200);
+    silence(&server);
+    let open = service.post_without_end();
+    assert_eq!(service.post("/topics/t?wait=false", "", b"lost").0, 202);
+    service.terminate();
+    // The record's own time is over while somebody still waits for an answer.
+    thread::sleep(Duration::from_millis(1_500));
+    drop(open);
+    assert!(!service.wait(), "a record was given up, and the exit code says so");
+}
+
+#[test]
+fn failures_that_were_told_before_the_end_do_not_spoil_it() {
+    let server = broker();
+    let short = ["linger.ms=0", "request.timeout.ms=300", "delivery.timeout.ms=300"];
+    let mut service = Service::of(&server, &short);
+    assert_eq!(service.post("/topics/t", "", b"v").0, 200);
+    silence(&server);
+    assert_eq!(service.post("/topics/t", "", b"lost").0, 504);
+    service.terminate();
+    assert!(service.wait(), "nothing was under way");
+}
+
+#[test]
+fn an_end_takes_no_longer_than_drain_for_requests_and_records_together() {
+    let server = broker();
+    let mut service = Service::of(&server, &["linger.ms=0"]);
+    assert_eq!(service.post("/topics/t", "", b"v").0, 200);
+    silence(&server);
+    let open = service.post_without_end();
+    assert_eq!(service.post("/topics/t?wait=false", "", b"lost").0, 202);
+    service.terminate();
+    let began = Instant::now();
+    assert!(!service.wait(), "a record was given up, and the exit code says so");
+    let took = began.elapsed();
+    let bounds = Duration::from_millis(2_500)..Duration::from_millis(5_000);
+    assert!(bounds.contains(&took), "--drain is 3 s: {took:?}");
+    drop(open);
+}
+
+#[test]
+fn an_end_with_records_that_cannot_be_written_says_so() {
+    let server = broker();
+    let mut service = Service::of(&server, &["linger.ms=200"]);
+    assert_eq!(service.post("/topics/t", "", b"v").0, 200);
+    silence(&server);
+    // It is given up when `--drain`, or its own time, is over.
     assert_eq!(service.post("/topics/t?wait=false", "", b"lost").0, 202);
     service.terminate();
     assert!(!service.wait(), "records were given up, and the exit code says so");
