@@ -219,9 +219,13 @@ const DEFINITIONS: &[Definition] = &[
         "records that were not accepted, not written, or of unknown fate",
         |r| real(r.lost().wrapping_add(r.refused)),
     ),
-    counter("record-failed-total", OWN, Count, "accepted, and not written or of unknown fate", |r| {
-        real(r.lost())
-    }),
+    counter(
+        "record-failed-total",
+        OWN,
+        Count,
+        "accepted, and not written or of unknown fate",
+        |r| real(r.lost()),
+    ),
     counter("record-not-written-total", OWN, Count, "records not written", |r| {
         real(r.counters.not_written)
     }),

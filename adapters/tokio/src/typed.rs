@@ -211,8 +211,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> TypedProducer<K, V> {
 
     fn serialize<'r>(&self, record: TypedRecord<'r, K, V>) -> Result<Serialized<'r>, SendError> {
         let TypedRecord { topic, key, value, headers, timestamp, partition } = record;
-        let wrong =
-            |side| move |error| SendError::not_serialized(topic.shared_name(), side, error);
+        let wrong = |side| move |error| SendError::not_serialized(topic.shared_name(), side, error);
         let key = key.map(|key| self.key.serialize(topic.name(), key));
         let key = key.transpose().map_err(wrong(Side::Key))?;
         let value = value.map(|value| self.value.serialize(topic.name(), value));

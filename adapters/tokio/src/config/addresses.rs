@@ -12,7 +12,7 @@ pub(super) fn addresses(list: &str) -> (Vec<(String, u16)>, Vec<String>) {
             Err(what) => wrong.push(format!("{entry:?} {what}")),
         }
     }
-    if list.trim_matches([',', ' ']).is_empty() {
+    if addresses.is_empty() && wrong.is_empty() {
         wrong.push("is required: at least one address, as host:port".to_owned());
     }
     (addresses, wrong)

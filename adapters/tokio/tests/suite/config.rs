@@ -177,6 +177,20 @@ fn values_out_of_range_are_faults_of_their_key() {
 }
 
 #[test]
+fn bootstrap_servers_without_an_address_are_no_servers_whatever_the_space() {
+    let required = "is required: at least one address, as host:port";
+    for list in ["", " ", "\n", ",\t,", "\r\n , "] {
+        let error = Config::builder().bootstrap_servers(list).config().unwrap_err();
+        assert_eq!(error.problems().len(), 1, "{list:?}: {error}");
+        assert_eq!(error.problems()[0].message(), required, "{list:?}");
+    }
+    assert_eq!(
+        fault("bootstrap.servers", "\tkafka"),
+        "\"kafka\" has no port; it has to be host:port"
+    );
+}
+
+#[test]
 fn idempotence_is_off_where_it_cannot_be_unless_it_was_asked_for() {
     assert!(of(&[]).unwrap().core().idempotence);
     for (key, value) in [("acks", "1"), ("acks", "0"), ("retries", "0")] {
