@@ -198,6 +198,23 @@ fn the_settings_in_effect_say_where_they_come_from() {
 }
 
 #[test]
+fn a_time_without_end_is_shown_as_one_that_can_be_set() {
+    let forever = Duration::MAX;
+    let builder = Config::builder().bootstrap_servers("kafka:9092").max_block(forever);
+    let builder = builder.metadata_max_age(forever).connection_max_idle(forever);
+    let config = builder.delivery_timeout(forever).config().unwrap();
+    let value = |key| shown(&config, key).0;
+    // Below zero is legal, and without end, for this one alone.
+    assert_eq!(value("connections.max.idle.ms"), "-1");
+    for key in ["metadata.max.age.ms", "max.block.ms", "delivery.timeout.ms"] {
+        assert!(value(key).parse::<i64>().unwrap() > i64::MAX / 1_000_000, "{key} {}", value(key));
+    }
+    let again = ["metadata.max.age.ms", "max.block.ms"].map(|key| (key, value(key)));
+    let again = again.each_ref().map(|(key, value)| (*key, value.as_str()));
+    assert_eq!(warnings(&of(&again).unwrap()), [""; 0]);
+}
+
+#[test]
 fn the_settings_in_effect_are_printed_aligned() {
     let text = of(&[("acks", "1")]).unwrap().effective().to_string();
     let lines: Vec<&str> = text.lines().collect();

@@ -19,10 +19,12 @@ const fn own(
 }
 
 fn millis(duration: ottla::Duration) -> String {
-    match duration {
-        ottla::Duration::MAX => "-1".to_owned(),
-        _ => duration.as_millis().to_string(),
-    }
+    long(duration.as_millis().into())
+}
+
+/// Java's long has no larger number than this: for ever.
+fn long(millis: u128) -> String {
+    millis.min(i64::MAX.unsigned_abs().into()).to_string()
 }
 
 fn buffer(bytes: Option<u32>) -> String {
@@ -103,7 +105,10 @@ pub(crate) const KEYS: &[ConfigKey] = &[
             let idle = v.count().map(ottla::Duration::from_millis);
             put(&mut b.core.connection_max_idle, idle.unwrap_or(ottla::Duration::MAX))
         },
-        |c| millis(c.core.connection_max_idle),
+        |c| match c.core.connection_max_idle {
+            ottla::Duration::MAX => "-1".to_owned(),
+            idle => millis(idle),
+        },
         "a connection without traffic for so long is closed; below zero: never",
     ),
     own(
@@ -141,7 +146,7 @@ pub(crate) const KEYS: &[ConfigKey] = &[
         Values::long(0),
         "60000",
         |b, v| put(&mut b.max_block, v.millis()),
-        |c| c.max_block.as_millis().to_string(),
+        |c| long(c.max_block.as_millis()),
         "how long a send waits for memory, or for a topic or partition to be known",
     ),
     own(
