@@ -65,8 +65,7 @@ impl Builder {
     fn property(&mut self, name: &str, value: &str) {
         let value = value.trim();
         let Some(key) = keys::find(name) else {
-            if keys::is_of_other_clients(name) {
-                let text = "has no effect here: it is a key of other clients than producers";
+            if let Some(text) = keys::harmless(name) {
                 self.notes.insert(name.to_owned(), text.to_owned());
             } else {
                 let nearest = keys::nearest(name);

@@ -72,6 +72,13 @@ fn a_java_producer_s_file_is_accepted_with_warnings_by_key() {
 fn keys_that_do_nothing_are_looked_at_all_the_same() {
     assert_eq!(fault("metrics.num.samples", "0"), "\"0\" is no whole number from 1 to 2147483647");
     assert_eq!(fault("interceptor.classes", "a.B, a.B"), "\"a.B\" stands there twice");
+    assert_eq!(
+        fault("compression.gzip.level", "0"),
+        "\"0\" is neither -1 nor a whole number from 1 to 9"
+    );
+    for level in ["-1", "1", "9"] {
+        of(&[("compression.gzip.level", level)]).unwrap();
+    }
     assert_eq!(fault("compression.lz4.level", "18"), "\"18\" is no whole number from 1 to 17");
     assert_eq!(
         fault("sasl.login.refresh.window.factor", "0.4"),
@@ -82,6 +89,30 @@ fn keys_that_do_nothing_are_looked_at_all_the_same() {
         fault("client.dns.lookup", "default"),
         "\"default\" is neither use_all_dns_ips nor resolve_canonical_bootstrap_servers_only"
     );
+}
+
+#[test]
+fn keys_of_config_providers_have_names_that_are_made_up_and_do_no_harm() {
+    let config = of(&[
+        ("config.providers", "vault"),
+        ("config.providers.vault.class", "com.example.Vault"),
+        ("config.providers.vault.param.token", "secret"),
+    ]);
+    let config = config.unwrap();
+    assert_eq!(
+        warnings(&config),
+        [
+            "config.providers: Java classes; here values are taken as they stand, ${...} included",
+            "config.providers.vault.class: has no effect here, as config.providers has none",
+            "config.providers.vault.param.token: has no effect here, as config.providers has none",
+        ]
+    );
+    assert!(!format!("{config:?}").contains("secret"));
+    for wrong in
+        ["config.providers.vault", "config.providers..class", "config.providers.vault.clas"]
+    {
+        assert!(fault(wrong, "x").starts_with("there is no such key"), "{wrong}");
+    }
 }
 
 #[test]

@@ -55,7 +55,7 @@ pub(super) const KEYS: &[ConfigKey] = &[
     ),
     key(
         "compression.gzip.level",
-        Values::Whole("int", -1, 9),
+        Values::WholeOr("int", -1, 1, 9),
         "-1",
         LEVEL,
         "1 to 9, or -1 for gzip's default",
@@ -164,6 +164,13 @@ pub(super) const KEYS: &[ConfigKey] = &[
         "what makes bytes of a value",
     ),
 ];
+
+/// What is to be known of `name`, if it is a key whose end everybody makes up.
+pub(super) fn made_up(name: &str) -> Option<&'static str> {
+    let (provider, key) = name.strip_prefix("config.providers.")?.split_once('.')?;
+    let is_known = key == "class" || key.strip_prefix("param.").is_some_and(|it| !it.is_empty());
+    (is_known && !provider.is_empty()).then_some("has no effect here, as config.providers has none")
+}
 
 /// Keys of consumers, share consumers and administration clients only, in order: they may stand
 /// in a file that several clients read.

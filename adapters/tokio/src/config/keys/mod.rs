@@ -59,9 +59,13 @@ pub(crate) fn find(name: &str) -> Option<&'static ConfigKey> {
     all().find(|key| key.name == name)
 }
 
-/// Whether `name` is a key of Kafka's consumers or administration clients only.
-pub(crate) fn is_of_other_clients(name: &str) -> bool {
-    java::OF_OTHER_CLIENTS.contains(&name)
+/// What is to be known of a key that is none of these, and does no harm; none if there is no such
+/// key.
+pub(crate) fn harmless(name: &str) -> Option<&'static str> {
+    if java::OF_OTHER_CLIENTS.contains(&name) {
+        return Some("has no effect here: it is a key of other clients than producers");
+    }
+    java::made_up(name)
 }
 
 impl ConfigKey {

@@ -22,6 +22,8 @@ pub(crate) enum Values {
     Bool,
     /// Whole numbers from one to another, both included, of Java's type of this name.
     Whole(&'static str, i64, i64),
+    /// The first of these numbers, or one from the second to the third, likewise.
+    WholeOr(&'static str, i64, i64, i64),
     /// Numbers from one to another, both included.
     Real(f64, f64),
     /// One of these, in this case.
@@ -58,7 +60,7 @@ impl Values {
             Self::List | Self::Set => "list",
             Self::Password => "password",
             Self::Bool => "boolean",
-            Self::Whole(name, ..) => name,
+            Self::Whole(name, ..) | Self::WholeOr(name, ..) => name,
             Self::Real(..) => "double",
         }
     }
@@ -85,6 +87,14 @@ impl Values {
                 Ok(number) if (least..=most).contains(&number) => Ok(Value::Whole(number)),
                 _ if least == i64::MIN => wrong(format_args!("no whole number")),
                 _ => wrong(format_args!("no whole number from {least} to {most}")),
+            },
+            Self::WholeOr(_, other, least, most) => match text.parse() {
+                Ok(number) if number == other || (least..=most).contains(&number) => {
+                    Ok(Value::Whole(number))
+                }
+                _ => {
+                    wrong(format_args!("neither {other} nor a whole number from {least} to {most}"))
+                }
             },
             Self::Real(least, most) => match text.parse() {
                 Ok(number) if (least..=most).contains(&number) => Ok(Value::Text(text)),
@@ -123,6 +133,7 @@ impl fmt::Display for Values {
             Self::Whole(_, i64::MIN, _) => Ok(()),
             Self::Whole(_, least, INT_MAX..) => write!(f, "from {least} on"),
             Self::Whole(_, least, most) => write!(f, "{least} to {most}"),
+            Self::WholeOr(_, other, least, most) => write!(f, "{least} to {most}, or {other}"),
             Self::Real(least, _) if least.is_infinite() => Ok(()),
             Self::Real(least, most) => write!(f, "{least} to {most}"),
             Self::OneOf(names) | Self::OneOfAnyCase(names) => f.write_str(&names.join(", ")),
@@ -208,6 +219,7 @@ mod tests {
             (Values::int(1), "int", "from 1 on"),
             (Values::ANY_LONG, "long", ""),
             (Values::Whole("int", 1, 9), "int", "1 to 9"),
+            (Values::WholeOr("int", -1, 1, 9), "int", "1 to 9, or -1"),
             (Values::Real(0.0, 0.25), "double", "0 to 0.25"),
             (Values::OneOf(&["all", "0"]), "string", "all, 0"),
             (Values::Password, "password", ""),
