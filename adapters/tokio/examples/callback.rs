@@ -9,12 +9,17 @@ use std::time::Duration;
 use ottla_tokio::{Delivery, Producer, Record, RecordMetadata, SendError};
 use tokio::sync::mpsc;
 
+const RECORDS: u64 = 10_000;
+
+/// Records that may wait for their callback. Once there are so many, sending waits.
+const WAITING: usize = 4_096;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => run("localhost:9092").await,
-        ["--bootstrap", servers] => run(servers).await,
+        [] => run("localhost:9092").await.map(drop),
+        ["--bootstrap", servers] => run(servers).await.map(drop),
         _ => Err("usage: [--bootstrap HOST:PORT], by default localhost:9092".into()),
     }
 }
@@ -37,13 +42,14 @@ fn on_outcome(number: u64, outcome: Result<RecordMetadata, SendError>) -> bool {
 }
 
 /// Sends ten thousand records to the topic `clicks`, with their outcomes told in the order in
-/// which they were sent.
-pub(crate) async fn run(bootstrap: &str) -> Result<(), Box<dyn Error>> {
+/// which they were sent. Returns how many were told, all of them good.
+pub(crate) async fn run(bootstrap: &str) -> Result<u64, Box<dyn Error>> {
     let producer = Producer::builder().bootstrap_servers(bootstrap).build()?;
     let clicks = producer.topic("clicks")?;
     // One task for all callbacks, not one for each. Outcomes come in batches, so it sleeps most of
-    // the time; and buffer.memory bounds how many deliveries can wait here.
-    let (deliveries, mut waiting) = mpsc::unbounded_channel::<(u64, Delivery)>();
+    // the time. The channel has a bound: buffer.memory is free again once a record has its outcome,
+    // whether or not its callback was called.
+    let (deliveries, mut waiting) = mpsc::channel::<(u64, Delivery)>(WAITING);
     let callbacks = tokio::spawn(async move {
         let mut good = 0;
         while let Some((number, delivery)) = waiting.recv().await {
@@ -51,14 +57,17 @@ pub(crate) async fn run(bootstrap: &str) -> Result<(), Box<dyn Error>> {
         }
         good
     });
-    for number in 0..10_000_u64 {
+    for number in 0..RECORDS {
         let value = number.to_string();
         let delivery = producer.send(Record::new(&clicks, &value)).await?;
-        deliveries.send((number, delivery))?;
+        deliveries.send((number, delivery)).await?;
     }
     drop(deliveries);
     let good = callbacks.await?;
     producer.close(Duration::from_secs(30)).await;
-    println!("{good} of 10000 written");
-    Ok(())
+    println!("{good} of {RECORDS} written");
+    match good {
+        RECORDS => Ok(good),
+        _ => Err(format!("{} records are not known to be written", RECORDS - good).into()),
+    }
 }

@@ -1,6 +1,7 @@
 //! The examples, against the development broker over TCP.
 
-use ottla_broker::{Cluster, Config, Server, UpTo};
+use ottla::message::{Api, ErrorCode};
+use ottla_broker::{Action, Cluster, Config, Server, UpTo};
 
 #[allow(dead_code, reason = "its main function is not called here")]
 #[path = "../examples/callback.rs"]
@@ -54,8 +55,21 @@ async fn synchronous_writes_in_order() {
 #[tokio::test]
 async fn callback_hears_of_every_record() {
     let (server, address) = broker();
-    callback::run(&address).await.unwrap();
+    assert_eq!(callback::run(&address).await.unwrap(), 10_000);
     assert_eq!(log(&server, "clicks").len(), 10_000);
+}
+
+#[tokio::test]
+async fn callback_fails_when_it_hears_of_records_that_are_not_written() {
+    let (server, address) = broker();
+    server.with(|cluster, _| {
+        cluster.set_hook(|seen| match seen.api {
+            Api::Produce => Action::Refuse(ErrorCode::INVALID_TIMESTAMP),
+            _ => Action::Proceed,
+        });
+    });
+    let error = callback::run(&address).await.unwrap_err();
+    assert_eq!(error.to_string(), "10000 records are not known to be written");
 }
 
 #[cfg(feature = "json")]
