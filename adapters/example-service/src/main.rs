@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `POST /topics/{topic}` | a record: the body is its value; `key`, `partition`, `wait` in the query, or the key in the header `x-record-key` |
 //! | `GET /metrics` | figures for Prometheus |
-//! | `GET /healthz` | 200 while it takes records, 503 once it ends |
+//! | `GET /healthz` | 200; 503 for `--grace` seconds once it is told to end; then refused |
 //!
 //! | status | what became of the record |
 //! |---|---|
@@ -22,9 +22,9 @@
 //! | 503 | not accepted, or not written: it is not in the log, and can be posted again |
 //! | 504 | nobody knows: posted again, it may be in the log twice |
 //!
-//! At SIGTERM or Ctrl-C it takes no more posts, answers those that it has, and ends when all of
-//! their records have their outcome, or `--drain` seconds have passed. Its exit code is 0 if all
-//! that was under way by then is written.
+//! At SIGTERM or Ctrl-C, and after `--grace` seconds, it takes no more posts, answers those that it
+//! has, and ends when all of their records have their outcome, or `--drain` seconds have passed.
+//! Its exit code is 0 if no record has failed since the signal.
 
 mod answer;
 mod routes;
@@ -54,7 +54,11 @@ struct Arguments {
     /// Set a property of the producer, by the name that Kafka has for it; repeatable
     #[arg(short = 'X', long = "property", value_name = "KEY=VALUE", value_parser = property)]
     properties: Vec<(String, String)>,
-    /// Seconds that requests and records which are under way have at the end, all in all
+    /// Seconds for which posts are still taken at the end, while /healthz answers 503: for a load
+    /// balancer to look elsewhere
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    grace: u64,
+    /// Seconds that requests and records which are under way have after that, all in all
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u64,
 }
@@ -79,10 +83,10 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Serves until it is told to end. False: records that had no outcome by then are not written.
+/// Serves until it is told to end. False: records have failed since then.
 async fn run(arguments: Arguments) -> anyhow::Result<bool> {
-    let Arguments { bootstrap, listen, properties, drain } = arguments;
-    let drain = Duration::from_secs(drain);
+    let Arguments { bootstrap, listen, properties, grace, drain } = arguments;
+    let [grace, drain] = [grace, drain].map(Duration::from_secs);
     let producer = Producer::builder()
         .bootstrap_servers(bootstrap)
         // Whoever posts waits for an answer: that is not to take two minutes.
@@ -106,14 +110,23 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
         let _ = stopped.await;
     });
     let mut serving = pin!(serving.into_future());
-    tokio::select! {
-        served = &mut serving => served?,
-        () = asked_to_end() => {}
-    }
-    tracing::info!("ending: no more posts are taken");
-    let before = producer.stats().counters;
+    let told = async {
+        asked_to_end().await;
+        let before = producer.stats().counters;
+        ending.begin();
+        tracing::info!(?grace, "ending");
+        tokio::time::sleep(grace).await;
+        before
+    };
+    let before = tokio::select! {
+        served = &mut serving => {
+            served?;
+            anyhow::bail!("nothing listens any more");
+        }
+        before = told => before,
+    };
+    tracing::info!("no more posts are taken");
     let began = Instant::now();
-    ending.begin();
     drop(stop);
     match tokio::time::timeout(drain, serving).await {
         Ok(served) => served?,

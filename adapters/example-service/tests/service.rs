@@ -28,9 +28,14 @@ struct Service {
 
 impl Service {
     fn start(bootstrap: &str, properties: &[&str]) -> Self {
+        let properties: Vec<&str> = properties.iter().flat_map(|it| ["-X", *it]).collect();
+        Self::with(bootstrap, &properties)
+    }
+
+    fn with(bootstrap: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ottla-example-service"));
         command.args(["--listen", "127.0.0.1:0", "--drain", "3", "--bootstrap", bootstrap]);
-        command.args(properties.iter().flat_map(|property| ["-X", property]));
+        command.args(arguments);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the service starts");
         let mut line = String::new();
         let output = child.stdout.take().expect("its output is piped");
@@ -268,6 +273,27 @@ fn an_end_with_records_that_fail_before_the_last_answer_says_so() {
     thread::sleep(Duration::from_millis(1_500));
     drop(open);
     assert!(!service.wait(), "a record was given up, and the exit code says so");
+}
+
+#[test]
+fn whoever_asks_for_its_health_can_see_that_it_is_about_to_end() {
+    let server = broker();
+    let mut service = Service::with(&server.addresses()[0].to_string(), &["--grace", "2"]);
+    assert_eq!(service.get("/healthz"), (200, "ok\n".to_owned()));
+    service.terminate();
+    let began = Instant::now();
+    // The signal takes a moment.
+    while service.get("/healthz").0 == 200 {
+        assert!(began.elapsed() < Duration::from_secs(1), "it does not say that it ends");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(service.get("/healthz"), (503, "ending\n".to_owned()));
+    // Who has not looked yet loses nothing.
+    assert_eq!(service.post("/topics/t", "", b"late").0, 200);
+    assert!(service.wait(), "it ended well");
+    assert!(began.elapsed() >= Duration::from_secs(2), "it ended before its time");
+    assert_eq!(service.request("GET", "/healthz", "", b""), None);
+    assert_eq!(log(&server).len(), 1);
 }
 
 #[test]
