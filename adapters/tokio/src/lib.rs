@@ -108,8 +108,10 @@
 //! they came: a small record does not pass a large one. Who waits for longer than `max.block.ms`
 //! is refused, with the reason, and with the address at fault where the cluster cannot be
 //! reached. So it is with a record for a partition beyond those of its topic, which may get more:
-//! it waits beside the others, and holds up none that is bound elsewhere. A future that is polled once and then kept without being polled holds up those
-//! behind it, for as long.
+//! it waits beside the others, and holds up none that is bound elsewhere. A
+//! future that is polled once and then kept without being polled holds up those behind it, for as
+//! long. Who comes when there is room again for all who wait, and far more, does not get in line
+//! behind them.
 //!
 //! Every future of this crate can be dropped at any time. A `send` that was dropped before it
 //! was ready has queued nothing; a `flush` or `close` that was begun goes on.

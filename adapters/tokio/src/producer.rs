@@ -187,7 +187,7 @@ impl Producer {
 
     pub(crate) fn admit_now(&self, record: Record<'_>) -> Result<Delivery, SendError> {
         let item = self.counted(self.prepare(record, &mut None))?;
-        let accepted = self.shared().admit_now(item.goal(), |core, now| match item.undecided {
+        let accepted = self.shared().admit_now(item.wish(), |core, now| match item.undecided {
             true => Err(core.ask(now, &item)),
             false => core.accept(now, &item),
         });
@@ -206,7 +206,7 @@ impl Producer {
             Box::pin(self.decide(&mut item, &mut admission)).await?;
         }
         let admitted =
-            poll_fn(|cx| admission.poll(cx, item.goal(), |core, now| accept(core, now, &item)));
+            poll_fn(|cx| admission.poll(cx, item.wish(), |core, now| accept(core, now, &item)));
         admitted.await.map_err(|(refused, waited)| self.refusal(&item.record, refused, waited))
     }
 
@@ -267,11 +267,11 @@ impl Producer {
                 let record = first.record;
                 let admitted = match admitted {
                     Ok(()) => {
-                        let goal = first.goal();
+                        let wish = first.wish();
                         let admitted = poll_fn(|cx| {
                             let many =
                                 |core: &mut Core, now| core.accept_many(now, rest, &mut deliveries);
-                            admission.poll(cx, goal, many)
+                            admission.poll(cx, wish, many)
                         });
                         let refusal = |(refused, waited)| self.refusal(&record, refused, waited);
                         admitted.await.map_err(refusal)
@@ -488,6 +488,15 @@ pub(crate) struct Item<'r> {
 impl Item<'_> {
     const fn goal(&self) -> Goal {
         Goal { topic: self.topic, partition: self.content.partition }
+    }
+
+    /// Where it goes, and how many bytes it takes, about.
+    fn wish(&self) -> (Goal, u64) {
+        const BESIDE: usize = 100;
+        let fields = [self.content.key, self.content.value].into_iter().flatten();
+        let headers = self.content.headers.iter().flat_map(|h| [Some(h.key.as_bytes()), h.value]);
+        let bytes = fields.chain(headers.flatten()).fold(BESIDE, |sum, field| sum + field.len());
+        (self.goal(), bytes as u64)
     }
 
     /// Has an own partitioner choose among `count` partitions.

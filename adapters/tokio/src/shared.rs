@@ -143,11 +143,11 @@ impl Shared {
     /// Has a record for `goal` accepted by `attempt` now, if nobody waits before it.
     pub(crate) fn admit_now<T>(
         &self,
-        goal: Goal,
+        (goal, need): (Goal, u64),
         attempt: impl FnOnce(&mut Core, Instant) -> Result<Admitted<T>, Refused>,
     ) -> Result<T, Refused> {
         let (now, mut core) = self.enter();
-        let admitted = match core.waiters.ahead_of(goal) {
+        let admitted = match core.held_up(goal, need) {
             Some(refused) => Err(refused),
             None => attempt(&mut core, now),
         };

@@ -55,6 +55,8 @@ struct Entry {
     waker: Waker,
     /// At a topic that is not known, or at a partition that is not there.
     parked: Option<Goal>,
+    /// Bytes that its record takes, about.
+    need: u64,
 }
 
 /// When those parked at partitions try again.
@@ -67,12 +69,17 @@ struct Look {
 /// The least pause between two looks, whatever `retry.backoff.ms` is.
 const LOOK_LEAST: ottla::Duration = ottla::Duration::from_millis(10);
 
+/// So many times what those in line need is room for others, too: buffers have sizes of their own.
+const AMPLE: u64 = 8;
+
 /// The queue. Tickets and deadlines have the same order, as all wait equally long.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     next_ticket: u64,
     entries: BTreeMap<u64, Entry>,
     line: BTreeSet<u64>,
+    /// Bytes that those in line need.
+    needed: u64,
     parked: HashMap<Goal, BTreeSet<u64>>,
     /// There while anybody is parked at a partition.
     look: Option<Look>,
@@ -158,7 +165,10 @@ impl Waiters {
     fn enter(&mut self, ticket: u64, entry: Entry) {
         match entry.parked {
             Some(goal) => self.parked.entry(goal).or_default().insert(ticket),
-            None => self.line.insert(ticket),
+            None => {
+                self.needed += entry.need;
+                self.line.insert(ticket)
+            }
         };
         self.entries.insert(ticket, entry);
     }
@@ -167,6 +177,7 @@ impl Waiters {
         let entry = self.entries.remove(&ticket)?;
         match entry.parked {
             None => {
+                self.needed -= entry.need;
                 self.line.remove(&ticket);
             }
             Some(goal) => {
@@ -209,6 +220,7 @@ impl Waiters {
         for ticket in self.parked.remove(&goal).unwrap_or_default() {
             if let Some(entry) = self.entries.get_mut(&ticket) {
                 entry.parked = None;
+                self.needed += entry.need;
                 self.line.insert(ticket);
             }
         }
@@ -228,6 +240,7 @@ impl Waiters {
     /// Ends all waits: nothing that they wait for will come.
     pub(crate) fn dismiss(&mut self, wakers: &mut Vec<Waker>) {
         self.line.clear();
+        self.needed = 0;
         self.parked.clear();
         self.look = None;
         wakers.extend(mem::take(&mut self.entries).into_values().map(|entry| entry.waker));
@@ -243,6 +256,21 @@ pub(crate) struct After {
 }
 
 impl Core {
+    /// What a new send that needs so many bytes has to wait for before it may try, if anything. Those
+    /// in line are in nobody's way where there is room for all of them by far: if each new send got in
+    /// line behind them, many that send at once would sleep and be woken for each of their records.
+    pub(crate) fn held_up(&self, goal: Goal, need: u64) -> Option<Refused> {
+        match self.waiters.ahead_of(goal) {
+            Some(Refused::Full(Full::Memory)) if self.has_room(need) => None,
+            refused => refused,
+        }
+    }
+
+    fn has_room(&self, need: u64) -> bool {
+        let needed = self.waiters.needed.saturating_add(need);
+        self.producer.owner().available() >= needed.saturating_mul(AMPLE)
+    }
+
     /// What a waiter bound for `goal` waits for, if it was parked because of `why`: once that is
     /// over, those before it in line are in its way, and they wait for memory.
     fn still(&mut self, why: Refused, goal: Goal) -> Refused {
@@ -300,11 +328,11 @@ impl<'s> Admission<'s> {
     pub(crate) fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
-        goal: Goal,
+        (goal, need): (Goal, u64),
         attempt: impl FnOnce(&mut Core, Instant) -> Result<Admitted<T>, Refused>,
     ) -> Poll<Result<T, (Refused, Option<Duration>)>> {
         let last = true;
-        self.poll_step(cx, goal, last, attempt)
+        self.poll_step(cx, (goal, need), last, attempt)
     }
 
     /// Waits, likewise, until the number of `topic`'s partitions is known, and keeps the place in
@@ -316,7 +344,7 @@ impl<'s> Admission<'s> {
         ask: impl FnOnce(&mut Core, Instant) -> Refused,
     ) -> Poll<Result<u32, (Refused, Option<Duration>)>> {
         let last = false;
-        self.poll_step(cx, Goal::any_of(topic), last, |core, now| {
+        self.poll_step(cx, (Goal::any_of(topic), 0), last, |core, now| {
             match core.producer.partition_count(topic) {
                 0 => Err(ask(core, now)),
                 count => Ok(Admitted { value: count, wake: false }),
@@ -327,7 +355,7 @@ impl<'s> Admission<'s> {
     fn poll_step<T>(
         &mut self,
         cx: &mut Context<'_>,
-        goal: Goal,
+        (goal, need): (Goal, u64),
         last: bool,
         attempt: impl FnOnce(&mut Core, Instant) -> Result<Admitted<T>, Refused>,
     ) -> Poll<Result<T, (Refused, Option<Duration>)>> {
@@ -335,7 +363,7 @@ impl<'s> Admission<'s> {
         let max_block = shared.config.max_block;
         let (now, mut core) = shared.enter();
         let held_up = match self.ticket {
-            None => core.waiters.ahead_of(goal),
+            None => core.held_up(goal, need),
             Some(Ticket { number, deadline, why, .. }) => {
                 // Who is parked at a partition may only ask; if it is there, the line is next.
                 core.unpark_known();
@@ -347,7 +375,8 @@ impl<'s> Admission<'s> {
                 waits.then(|| core.still(why, goal))
             }
         };
-        let tell = held_up.is_none() || self.ticket.is_none();
+        // Who only gets in line changes nothing that the I/O task has to do.
+        let tell = held_up.is_none();
         let refused = match held_up {
             Some(refused) => refused,
             None => match attempt(&mut core, now) {
@@ -368,7 +397,14 @@ impl<'s> Admission<'s> {
             self.leave(&mut core, now)
         } else {
             let look = Look { at: now.after(first_pause), pause: first_pause };
-            self.wait(&mut core, cx, (now, deadline), goal, look, (refused, held_up.is_some()))
+            self.wait(
+                &mut core,
+                cx,
+                (now, deadline),
+                (goal, need),
+                look,
+                (refused, held_up.is_some()),
+            )
         };
         drop(core);
         // The machine may have something to do for what it lacked: memory, a topic.
@@ -386,7 +422,7 @@ impl<'s> Admission<'s> {
         core: &mut Core,
         cx: &Context<'_>,
         (now, deadline): (Instant, Instant),
-        goal: Goal,
+        (goal, need): (Goal, u64),
         look: Look,
         (why, held_up): (Refused, bool),
     ) -> After {
@@ -411,7 +447,7 @@ impl<'s> Admission<'s> {
         if why == Refused::PartitionUnknown {
             waiters.look = Some(look);
         }
-        waiters.enter(number, Entry { deadline, waker: cx.waker().clone(), parked });
+        waiters.enter(number, Entry { deadline, waker: cx.waker().clone(), parked, need });
         after
     }
 

@@ -27,24 +27,31 @@ fn class(bytes: usize) -> usize {
 #[derive(Clone, Default, Debug)]
 struct Spares {
     classes: [Vec<Shared>; CLASSES],
+    /// Capacity of all.
+    bytes: u64,
 }
 
 impl Spares {
     fn push(&mut self, buffer: Shared) {
         if let Some(class) = self.classes.get_mut(class(buffer.capacity())) {
+            self.bytes = self.bytes.saturating_add(buffer.capacity() as u64);
             class.push(buffer);
         }
     }
 
     /// A large one, whatever it is needed for: what it is used for next will not have to grow.
     fn largest(&mut self) -> Option<Shared> {
-        self.classes.iter_mut().rev().find_map(Vec::pop)
+        let buffer = self.classes.iter_mut().rev().find_map(Vec::pop)?;
+        self.bytes = self.bytes.saturating_sub(buffer.capacity() as u64);
+        Some(buffer)
     }
 
     /// One that holds `bytes` bytes and little more.
     fn fitting(&mut self, bytes: usize) -> Option<Shared> {
         let fits = |buffer: &mut Shared| buffer.capacity() >= bytes;
-        self.classes.iter_mut().skip(class(bytes)).find_map(|class| class.pop_if(fits))
+        let buffer = self.classes.iter_mut().skip(class(bytes)).find_map(|c| c.pop_if(fits))?;
+        self.bytes = self.bytes.saturating_sub(buffer.capacity() as u64);
+        Some(buffer)
     }
 }
 
@@ -53,15 +60,14 @@ impl Spares {
 #[derive(Debug)]
 #[must_use = "what it holds is freed when it is dropped"]
 pub struct Released {
-    bytes: u64,
-    _spares: Spares,
+    spares: Spares,
 }
 
 impl Released {
     /// How many bytes it has.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
-        self.bytes
+        self.spares.bytes
     }
 }
 
@@ -112,10 +118,8 @@ impl GrowableBlocks {
     fn release(&mut self) -> Released {
         self.collect_held();
         let spares = core::mem::take(&mut self.spare);
-        let capacities = spares.classes.iter().flatten().map(|buffer| buffer.capacity() as u64);
-        let bytes = capacities.fold(0, u64::saturating_add);
-        self.charged = self.charged.saturating_sub(bytes);
-        Released { bytes, _spares: spares }
+        self.charged = self.charged.saturating_sub(spares.bytes);
+        Released { spares }
     }
 
     fn is_scarce(&self) -> bool {
@@ -346,6 +350,13 @@ impl Growable {
     #[must_use]
     pub const fn charged(&self) -> u64 {
         self.blocks.charged
+    }
+
+    /// Bytes that batches may yet take under the bound, in buffers that nobody uses or in new ones.
+    #[must_use]
+    pub const fn available(&self) -> u64 {
+        let blocks = &self.blocks;
+        blocks.bound.saturating_sub(blocks.charged).saturating_add(blocks.spare.bytes)
     }
 
     /// Takes the spare blocks out.

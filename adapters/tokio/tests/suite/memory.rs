@@ -219,6 +219,29 @@ async fn who_waits_and_is_never_polled_again_holds_up_the_others_only_so_long() 
     assert_eq!(cluster.log(0).last().unwrap(), "other");
 }
 
+/// Otherwise many tasks that send at once would get in line, sleep and be woken for each record, as the
+/// line would never be empty again.
+#[tokio::test(start_paused = true)]
+async fn nobody_gets_in_line_where_there_is_room_for_all_who_wait_and_far_more() {
+    let (cluster, producer, _filling) = full(Duration::from_secs(10)).await;
+    let mut stuck = pin!(producer.post(Record::new("t", "stuck").partition(0)));
+    poll_fn(|cx| Poll::Ready(stuck.as_mut().poll(cx))).await.is_pending().then_some(()).unwrap();
+    let newcomer = || producer.try_send(Record::new("t", "newcomer").partition(0));
+    assert_eq!(newcomer().unwrap_err().kind(), FULL, "there is no room");
+    cluster.release(1);
+    settle().await;
+    assert_eq!(newcomer().unwrap_err().kind(), FULL, "there is room for the one that waits");
+    cluster.release_all();
+    settle().await;
+    assert_eq!(producer.stats().waiting, 1);
+    let delivery = newcomer().unwrap();
+    let large = "x".repeat(20_000);
+    let large = producer.try_send(Record::new("t", &large).partition(0));
+    assert_eq!(large.unwrap_err().kind(), FULL, "not for one that leaves little to those in line");
+    stuck.await.unwrap();
+    delivery.await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn send_many_waits_for_room_as_often_as_it_needs_to() {
     let (cluster, producer) =
