@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use ottla::error::Fault;
-use ottla::message::ErrorCode;
 use ottla_tokio::{Connector, TcpConnector};
 
 use crate::ask::alter_configs::AlterConfigs;
@@ -207,7 +206,6 @@ impl<C: Connector> Admin<C> {
         let changing = Changing {
             names: good.iter().map(|topic| topic.name.as_str()).collect(),
             validate_only,
-            already: &[ErrorCode::TOPIC_ALREADY_EXISTS],
         };
         let make = |places: &[usize]| CreateTopics {
             topics: places.iter().map(|place| good[*place]).collect(),
@@ -227,11 +225,7 @@ impl<C: Connector> Admin<C> {
     /// None, but per topic: there may be some that were removed, and some that were not.
     pub async fn delete_topics(&self, names: &[&str]) -> Vec<TopicResult<()>> {
         let legal = legal(names);
-        let changing = Changing {
-            names: legal,
-            validate_only: false,
-            already: &[ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::UNKNOWN_TOPIC_ID],
-        };
+        let changing = Changing { names: legal, validate_only: false };
         let make = |places: &[usize]| DeleteTopics {
             topics: places.iter().map(|place| changing.names[*place]).collect(),
         };
@@ -254,8 +248,7 @@ impl<C: Connector> Admin<C> {
         validate_only: bool,
     ) -> Result<(), Error> {
         check_name(name)?;
-        let already = &[ErrorCode::INVALID_PARTITIONS];
-        let changing = Changing { names: vec![name], validate_only, already };
+        let changing = Changing { names: vec![name], validate_only };
         let make = |_: &[usize]| CreatePartitions { topic: name, total, validate_only };
         only(Call::new(&self.links).change(&changing, make).await, name)
     }
@@ -273,7 +266,7 @@ impl<C: Connector> Admin<C> {
     ) -> Result<(), Error> {
         check_name(topic)?;
         Change::check(changes).map_err(|error| error.of_topic(topic))?;
-        let changing = Changing { names: vec![topic], validate_only, already: &[] };
+        let changing = Changing { names: vec![topic], validate_only };
         let make = |_: &[usize]| AlterConfigs { topic, changes, validate_only };
         only(Call::new(&self.links).change(&changing, make).await, topic)
     }

@@ -28,9 +28,6 @@ pub(crate) struct Changing<'a> {
     pub(crate) names: Vec<&'a str>,
     /// Nothing is changed: the cluster only checks.
     pub(crate) validate_only: bool,
-    /// The codes that say that what was asked is so already. After an attempt of which nobody
-    /// knows whether it was carried out, they prove nothing.
-    pub(crate) already: &'a [ErrorCode],
 }
 
 /// What is known of one topic so far.
@@ -275,9 +272,6 @@ fn judge(
         return Some(Err(refused));
     }
     match (code, topic.doubt) {
-        (_, Some(before)) if changing.already.contains(&code) => {
-            unknown(format!("an attempt was answered {before}, and the next one {said}"))
-        }
         // The controller goes on with it; and nobody knows how far a broker came that fails.
         (REQUEST_TIMED_OUT | ErrorCode::UNKNOWN_SERVER_ERROR, _) if !changing.validate_only => {
             unknown(format!("the broker answered {said}"))
@@ -289,6 +283,11 @@ fn judge(
             }
             topic.last = Some(refused);
             None
+        }
+        // Whatever stands in the way of this attempt: the one before it may have been carried out,
+        // and be the very reason.
+        (_, Some(before)) => {
+            unknown(format!("an attempt was answered {before}, and the next one {said}"))
         }
         _ => Some(Err(refused)),
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use ottla::message::{AdminApi, Api, ErrorCode};
-use ottla_admin::{Admin, Error, ErrorKind, NewTopic};
+use ottla_admin::{Admin, Change, Error, ErrorKind, NewTopic};
 use ottla_broker::{Action, Address, Cluster, Config, Listener, Profile, Reload, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -19,7 +19,7 @@ fn new_topic(name: &str) -> NewTopic {
     NewTopic::new(name).partitions(1).replication_factor(1)
 }
 
-/// The first requests of CreateTopics and DeleteTopics come to this; then all is well.
+/// The first requests that change something come to this; then all is well.
 fn hook(server: &Server, actions: &[Action]) -> Arc<AtomicU32> {
     let count = Arc::new(AtomicU32::new(0));
     let actions = actions.to_vec();
@@ -37,7 +37,7 @@ fn hook(server: &Server, actions: &[Action]) -> Arc<AtomicU32> {
             _ => Action::Proceed,
         });
         cluster.set_admin_hook(move |seen| match seen.api {
-            AdminApi::DeleteTopics => of_admin(),
+            AdminApi::DeleteTopics | AdminApi::IncrementalAlterConfigs => of_admin(),
             _ => Action::Proceed,
         });
     });
@@ -69,6 +69,20 @@ async fn what_is_so_already_may_be_our_own_doing() {
     let error = one(admin.delete_topics(&["new"]).await).unwrap_err();
     assert!(error.may_be_done(), "{error}");
     assert!(error.to_string().contains("UNKNOWN_TOPIC_OR_PARTITION (3)"), "{error}");
+}
+
+/// Whatever the code is that the next attempt comes to.
+#[tokio::test]
+async fn what_was_perhaps_done_is_not_told_as_refused_by_a_later_answer() {
+    let server = like(Profile::V4_1);
+    hook(&server, &[Action::AnswerAfter(NOT_CONTROLLER), Action::Refuse(ErrorCode(44))]);
+    let set = Change::Set("retention.ms".to_owned(), "1000".to_owned());
+    let error = client(&server).alter_configs("t", &[set], false).await.unwrap_err();
+    assert!(error.may_be_done(), "{error:?}");
+    let text = error.to_string();
+    for part in ["topic t: it may have been done", "NOT_CONTROLLER (41)", "POLICY_VIOLATION (44)"] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
 }
 
 #[tokio::test]
