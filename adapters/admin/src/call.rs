@@ -44,14 +44,22 @@ struct Pending {
 const REQUEST_TIMED_OUT: ErrorCode = ErrorCode::REQUEST_TIMED_OUT;
 const THROTTLING_QUOTA_EXCEEDED: ErrorCode = ErrorCode(89);
 
+/// Longer than anybody waits, and never too long for a clock: thirty years.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// When a time that begins now is over. One that no clock can tell the end of ends far away.
+pub(crate) fn after(span: Duration) -> Instant {
+    Instant::now() + span.min(FAR)
+}
+
 impl<'a, C: Connector> Call<'a, C> {
     pub(crate) fn new(links: &'a Links<C>) -> Self {
-        Self { links, deadline: Instant::now() + links.config.api_timeout, repeats: 0 }
+        Self { links, deadline: after(links.config.api_timeout), repeats: 0 }
     }
 
     /// When a request that is sent now has to be answered.
     fn request_deadline(&self) -> Instant {
-        self.deadline.min(Instant::now() + self.links.config.request_timeout)
+        self.deadline.min(after(self.links.config.request_timeout))
     }
 
     /// Waits before a repetition, twice as long each time, give or take a fifth.
@@ -62,8 +70,8 @@ impl<'a, C: Connector> Call<'a, C> {
         let config = &self.links.config;
         let doubled = config.retry_backoff.saturating_mul(1 << self.repeats.min(16));
         let spread = 80 + RandomState::new().hash_one(self.repeats) % 41;
-        let pause = doubled.min(config.retry_backoff_max).mul_f64(spread as f64 / 100.0);
-        let until = Instant::now() + pause.max(Duration::from_millis(1));
+        let pause = doubled.min(config.retry_backoff_max).min(FAR).mul_f64(spread as f64 / 100.0);
+        let until = after(pause.max(Duration::from_millis(1)));
         if self.repeats >= config.retries || until >= self.deadline {
             return Err(self.give_up(why));
         }

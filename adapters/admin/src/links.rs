@@ -11,6 +11,7 @@ use ottla::message::{AnyApi, Api};
 use ottla_tokio::Connector;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use crate::call::after;
 use crate::config::Config;
 use crate::connection::{FIRST, Link, Refusal};
 use crate::error::span;
@@ -173,7 +174,7 @@ impl<C: Connector> Links<C> {
         deadline: Instant,
     ) -> Result<Link<C::Stream>, String> {
         let address = address(host, port);
-        let deadline = deadline.min(Instant::now() + self.config.setup_timeout);
+        let deadline = deadline.min(after(self.config.setup_timeout));
         let mut last = String::new();
         for _ in 0..3 {
             let connecting = lock(&self.connector).connect(host, port);

@@ -105,6 +105,26 @@ async fn what_is_refused_for_good_is_told_at_once() {
     assert_eq!(count.load(Ordering::Relaxed), 2);
 }
 
+/// Those who mean "for ever" give the longest times that there are.
+#[tokio::test]
+async fn the_longest_times_are_no_panic() {
+    let server = like(Profile::V4_1);
+    hook(&server, &[Action::Refuse(NOT_CONTROLLER)]);
+    let bootstrap = server.addresses()[0].to_string();
+    let builder = Admin::builder().bootstrap_servers(bootstrap).api_timeout(Duration::MAX);
+    let builder = builder.request_timeout(Duration::MAX).connection_setup_timeout(Duration::MAX);
+    let admin = builder.clone().retry_backoff(Duration::from_millis(5)).build().unwrap();
+    one(admin.create_topics(&[new_topic("new")], false).await).unwrap();
+    // A pause that is about as long as the call: one of them ends first, or the caller has enough.
+    hook(&server, &[Action::Refuse(NOT_CONTROLLER)]);
+    let admin = builder.retry_backoff(Duration::MAX).build().unwrap();
+    let topics = [new_topic("newer")];
+    let call = admin.create_topics(&topics, false);
+    if let Ok(results) = tokio::time::timeout(Duration::from_millis(200), call).await {
+        one(results).unwrap_err();
+    }
+}
+
 #[tokio::test]
 async fn a_call_ends_in_time_and_says_what_was_last() {
     let server = like(Profile::V4_1);
