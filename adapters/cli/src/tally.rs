@@ -2,7 +2,7 @@
 
 use ottla_tokio::{Outcomes, SendError, SendErrorKind};
 
-/// Different errors that are told; of more there is only a count.
+/// Different errors of records that are told; of more there is only a count.
 const TOLD_MAX: usize = 10;
 
 /// What became of records.
@@ -75,6 +75,14 @@ impl Tally {
         }
     }
 
+    /// Gives an error to `tell` that no number of others may hide, if it is new.
+    pub(crate) fn tell_always(&mut self, text: &str, tell: impl FnOnce(&str)) {
+        if !self.told.iter().any(|told| told == text) {
+            tell(text);
+            self.told.push(text.to_owned());
+        }
+    }
+
     /// Errors that were told.
     pub(crate) fn told(&self) -> &[String] {
         &self.told
@@ -98,5 +106,24 @@ impl Tally {
     /// Whether every record is written.
     pub(crate) const fn is_good(&self) -> bool {
         self.failed() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stops_everything_is_told_behind_any_number_of_errors() {
+        let (mut tally, mut told) = (Tally::default(), Vec::new());
+        for line in 0..15 {
+            tally.tell(&format!("line {line}"), |text| told.push(text.to_owned()));
+        }
+        for _ in 0..2 {
+            tally.tell_always("the end", |text| told.push(text.to_owned()));
+        }
+        assert_eq!((told.len(), tally.untold()), (TOLD_MAX + 1, 5));
+        assert_eq!(told.last().map(String::as_str), Some("the end"));
+        assert_eq!(tally.told(), told);
     }
 }

@@ -10,7 +10,7 @@ use common::{
     Folder, bootstrap, broker, errors, json_lines, log, ottla, run, run_with, wait_for_log,
 };
 use ottla::message::ErrorCode;
-use ottla_broker::{Action, Server, Silence};
+use ottla_broker::{Action, AutoCreate, Cluster, Config, Server, Silence};
 use serde_json::{Value, json};
 
 /// Values of the log as text; null is `None`.
@@ -240,6 +240,51 @@ fn lines_that_are_no_records_are_told_and_the_others_sent() {
         errors(&output)
             .contains("failed, line 1: it is what was no record in standard input, line 2")
     );
+}
+
+/// A broker that makes no topics, and `count` lines of which the last one is a record.
+fn junk_before_a_record(count: usize) -> (Server, Vec<u8>) {
+    let config = Config { auto_create: AutoCreate::No, ..Config::new(1) };
+    let server = Server::start(Cluster::new(config), &[]).unwrap();
+    let junk = (1..count).map(|n| format!("{{\"n{n}\":{n}}}\n"));
+    (server, [junk.collect::<String>().as_bytes(), b"{\"value\":\"a\"}\n"].concat())
+}
+
+#[test]
+fn the_error_that_stops_it_is_told_behind_errors_of_many_lines() {
+    let (server, input) = junk_before_a_record(16);
+    let hosts = bootstrap(&server);
+    let arguments = ["produce", "-b", &hosts, "-t", "none", "--json", "-X", "max.block.ms=300"];
+    let output = run_with(&arguments, &input);
+    assert_eq!(output.status.code(), Some(1));
+    let error = errors(&output);
+    let lines: Vec<_> = error.lines().collect();
+    // Ten lines, what stopped it, and the summary.
+    assert_eq!(lines.len(), 12, "{error}");
+    assert!(lines[10].starts_with("error: ") && lines[10].contains("topic none"), "{error}");
+    for line in &lines[10..] {
+        assert!(line.ends_with("; stopped at standard input, line 16"), "{error}");
+    }
+    assert!(lines[11].contains("; 5 more errors not shown"), "{error}");
+
+    let output = run_with(&[&arguments[..], &["--report", "json"]].concat(), &input);
+    let report = &json_lines(&output.stdout)[0];
+    assert_eq!(report["stopped_at"], "standard input, line 16", "{report}");
+    let told = report["errors"].as_array().unwrap();
+    assert!(told.last().unwrap().as_str().unwrap().contains("topic none"), "{report}");
+    assert_eq!((told.len(), &report["errors_not_shown"]), (11, &json!(5)), "{report}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_behind_errors_of_many_lines() {
+    let (server, input) = junk_before_a_record(16);
+    let hosts = bootstrap(&server);
+    let arguments = ["produce", "-b", &hosts, "-t", "none", "--json", "--failed", "/dev/full"];
+    let output = run_with(&[&arguments[..], &["-X", "max.block.ms=300"]].concat(), &input);
+    assert_eq!(output.status.code(), Some(1));
+    let error = errors(&output);
+    assert!(error.contains("error: --failed /dev/full cannot be written: "), "{error}");
 }
 
 #[test]

@@ -151,7 +151,8 @@ impl Outcomes {
     fn refuse(&self, portion: &Portion, place: u64, text: &str) {
         self.shared.lock().not_written += 1;
         let file = self.shared.file(portion.file);
-        self.tell(&format!("{file}, line {}: {text}", portion.first_line + place));
+        let text = format!("{file}, line {}: {text}", portion.first_line + place);
+        self.shared.lock().tell(&text, |text| self.shared.print(text));
     }
 
     /// Keeps the records of a portion that were read and not sent, from `place` on, if records are
@@ -178,9 +179,9 @@ impl Outcomes {
         format!("{}, line {line}", self.shared.file(file))
     }
 
-    /// Tells an error, once.
-    pub(super) fn tell(&self, text: &str) {
-        self.shared.tell(text);
+    /// Tells an error that stops everything.
+    pub(super) fn stop(&self, text: &str) {
+        self.shared.tell_always(text);
     }
 
     /// So many bytes more were read and accepted.
@@ -245,7 +246,7 @@ impl Shared {
         });
         if let Err(text) = flushed {
             self.broken.store(true, Ordering::Relaxed);
-            self.tell(&text);
+            self.tell_always(&text);
         }
         given
     }
@@ -258,8 +259,8 @@ impl Shared {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, text: &str) {
-        self.lock().tell(text, |text| self.print(text));
+    fn tell_always(&self, text: &str) {
+        self.lock().tell_always(text, |text| self.print(text));
     }
 
     fn print(&self, text: &str) {

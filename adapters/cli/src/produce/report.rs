@@ -30,12 +30,21 @@ impl Report {
 
     /// Whether there is more to say than the error that was told.
     pub(super) fn is_worth_telling(&self) -> bool {
-        self.tally.total() > 0 || !matches!(self.end, End::Failed)
+        self.tally.total() > 0 || !matches!(self.end, End::Failed(_))
     }
 
     /// An error of the file in which records are kept, at its end.
     pub(super) fn late_error(&self) -> Option<String> {
         self.keep.as_ref().and_then(|keep| keep.sync().err())
+    }
+
+    /// The place of the input that nothing was sent from any more.
+    fn stopped_at(&self) -> Option<&str> {
+        match &self.end {
+            End::Complete => None,
+            End::Failed(place) => place.as_deref(),
+            End::Interrupted(place) => Some(place),
+        }
     }
 
     /// One line.
@@ -78,7 +87,7 @@ impl Report {
         if tally.untold() > 0 {
             text.push_str(&format!("; {} not shown", several(tally.untold(), "more error")));
         }
-        if let End::Interrupted(place) = &self.end {
+        if let Some(place) = self.stopped_at() {
             text.push_str(&format!("; stopped at {place}"));
         }
         text
@@ -97,10 +106,7 @@ impl Report {
             "not_written": tally.not_written,
             "unknown": tally.unknown,
             "complete": matches!(self.end, End::Complete),
-            "stopped_at": match &self.end {
-                End::Interrupted(place) => Some(place),
-                _ => None,
-            },
+            "stopped_at": self.stopped_at(),
             "seconds": took.as_secs_f64(),
             "records_per_s": numbers::rate(tally.written, *took),
             "errors": tally.told(),

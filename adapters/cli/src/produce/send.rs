@@ -18,8 +18,8 @@ use crate::pace::Pace;
 pub(super) enum End {
     /// All of it was read and accepted, or counted.
     Complete,
-    /// By an error that was told.
-    Failed,
+    /// By an error that was told, at this place of the input, if it is not the input's own.
+    Failed(Option<String>),
     /// By a signal, at this place of the input.
     Interrupted(String),
 }
@@ -94,8 +94,8 @@ impl<'a> Sender<'a> {
             let portion = match portion {
                 None => return Ok(End::Complete),
                 Some(Err(error)) => {
-                    self.outcomes.tell(&format!("{error:#}"));
-                    return Ok(End::Failed);
+                    self.outcomes.stop(&format!("{error:#}"));
+                    return Ok(End::Failed(None));
                 }
                 Some(Ok(portion)) => portion,
             };
@@ -105,8 +105,9 @@ impl<'a> Sender<'a> {
             let sent = match self.outcomes.is_broken() {
                 // That was told.
                 true => {
-                    self.leave(input, Some((&hold, 0)), at, "what failed could not be kept").await;
-                    return Ok(End::Failed);
+                    let text = "what failed could not be kept";
+                    let at = self.leave(input, Some((&hold, 0)), at, text).await;
+                    return Ok(End::Failed(Some(at)));
                 }
                 false => self.portion(&hold).await,
             };
@@ -118,8 +119,8 @@ impl<'a> Sender<'a> {
                 Err(Stop::Failed { place, error }) => {
                     let text = advise(&error);
                     let at = self.leave(input, Some((&hold, place)), at, &text).await;
-                    self.outcomes.tell(&format!("{text}; stopped at {at}"));
-                    return Ok(End::Failed);
+                    self.outcomes.stop(&format!("{text}; stopped at {at}"));
+                    return Ok(End::Failed(Some(at)));
                 }
             }
         }
