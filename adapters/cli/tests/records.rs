@@ -426,15 +426,39 @@ fn a_full_disk_loses_nothing() {
 fn a_place_for_failures_is_looked_at_before_anything_is_sent() {
     let folder = Folder::new("place");
     let input = folder.file("input", "a\n");
-    for (failed, part) in [
-        ("/no/such/folder/file", "/no/such/folder/file cannot be written"),
-        (&input, "is also read"),
+    for (failed, code, part) in [
+        ("/no/such/folder/file", 1, "/no/such/folder/file cannot be written"),
+        (&input, 2, "is also read"),
     ] {
         let output = run(&["produce", "-b", "127.0.0.1:9", "-t", "t", "--failed", failed, &input]);
-        assert_ne!(output.status.code(), Some(0));
+        assert_eq!(output.status.code(), Some(code));
         assert!(errors(&output).contains(part), "{}", errors(&output));
     }
     assert_eq!(std::fs::read(&input).unwrap(), b"a\n");
+}
+
+/// What it adds it would read again, for ever.
+#[cfg(unix)]
+#[test]
+fn a_place_for_failures_is_not_read_under_another_name() {
+    use std::fs::{File, OpenOptions, hard_link};
+    let folder = Folder::new("other-name");
+    let file = folder.file("file", "junk\n");
+    let link = folder.path("link");
+    hard_link(&file, &link).unwrap();
+    let common = ["produce", "-b", "127.0.0.1:9", "-t", "t", "--json", "--failed"];
+    let refused = |command: &mut std::process::Command, input: &str| {
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+        let part = format!(" is also read ({input}): ");
+        assert!(errors(&output).contains(&part), "{}", errors(&output));
+    };
+    refused(&mut ottla(&[&common[..], &[&file, &link]].concat()), &link);
+    let stdin = || File::open(&file).unwrap();
+    refused(ottla(&[&common[..], &[&file]].concat()).stdin(stdin()), "standard input");
+    let added = OpenOptions::new().append(true).open(&link).unwrap();
+    refused(ottla(&[&common[..], &["-"]].concat()).stdin(stdin()).stdout(added), "standard input");
+    assert_eq!(std::fs::read(&file).unwrap(), b"junk\n");
 }
 
 #[test]

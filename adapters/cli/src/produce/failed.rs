@@ -4,12 +4,14 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use ottla_tokio::{SendError, SendErrorKind};
+use same_file::Handle;
 
 use super::input;
 use super::json::{Failed, What};
 use super::shape::Shape;
+use crate::exit::Usage;
 
 /// Where they go.
 #[derive(Debug)]
@@ -49,16 +51,20 @@ impl Keep {
             None
         } else {
             let file = OpenOptions::new().append(true).create(true).open(path);
-            let file = file.with_context(|| format!("--failed {name} cannot be written"))?;
-            if let Some(input) = inputs.iter().find(|input| is_same(input, path)) {
-                return Err(anyhow!(
-                    "--failed {name} is also read ({}): records that fail again would be read \
-                     again, for ever; give another file",
-                    input.display()
-                ));
-            }
-            Some(file)
+            Some(file.with_context(|| format!("--failed {name} cannot be written"))?)
         };
+        let own = match &file {
+            Some(file) => Handle::from_file(file.try_clone()?),
+            None => Handle::stdout(),
+        };
+        if let Some(input) = own.ok().and_then(|own| inputs.iter().find(|i| is_read(&own, i))) {
+            return Err(Usage(format!(
+                "--failed {name} is also read ({}): records that fail again would be read again, \
+                 for ever; give another file",
+                input::name(input)
+            ))
+            .into());
+        }
         let path = path.to_owned();
         Ok(Self { path, file, lines: Vec::new(), count: 0, kept: 0, elsewhere: 0, lost: 0 })
     }
@@ -212,8 +218,16 @@ fn to_stdout(lines: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// Whether both are the same file, which must not be read and added to at once.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let both = [one, other].map(|path| path.canonicalize().ok().filter(|path| path.is_file()));
-    matches!(both, [Some(one), Some(other)] if one == other)
+/// Whether a file that is added to is also the one that `input` reads, under whatever name. Only
+/// of plain files one reads what was added.
+fn is_read(own: &Handle, input: &Path) -> bool {
+    let is_plain = |file: &File| file.metadata().is_ok_and(|metadata| metadata.is_file());
+    if !is_plain(own.as_file()) {
+        return false;
+    }
+    if input::is_stdin(input) {
+        return Handle::stdin().is_ok_and(|input| input == *own);
+    }
+    // Looked at before it is opened: a pipe would wait for its other end.
+    input.is_file() && Handle::from_path(input).is_ok_and(|input| input == *own)
 }
