@@ -58,11 +58,28 @@ impl Rate {
 /// A rate as it is written on the command line: `1000`, `1000/s`, `0.5/s`.
 pub(crate) fn rate(text: &str) -> Result<Rate, String> {
     let number = text.strip_suffix("/s").unwrap_or(text).trim();
-    let number = number.replace([',', '_'], "").parse::<f64>();
+    let number = without_groups(number).and_then(|number| number.parse::<f64>().ok());
     match number {
-        Ok(rate) if rate.is_finite() && rate >= 0.001 => Ok(Rate(rate)),
-        _ => Err("it has to be records per second, such as 1000 or 0.5/s".to_owned()),
+        Some(rate) if rate.is_finite() && rate >= 0.001 => Ok(Rate(rate)),
+        _ => Err("it has to be records per second, such as 1000, 1,000 or 0.5/s".to_owned()),
     }
+}
+
+/// A number without what divides its digits. A comma divides thousands: in many countries it
+/// stands before tenths, and a number that may be meant so is none.
+fn without_groups(number: &str) -> Option<String> {
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    if number.contains(',') {
+        let is_digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
+        let mut groups = whole.split(',');
+        let first = groups.next().unwrap_or_default();
+        let is_first = matches!(first.len(), 1..=3) && is_digits(first) && !first.starts_with('0');
+        let is_grouped = is_first && groups.all(|group| group.len() == 3 && is_digits(group));
+        if !is_grouped || part.contains(',') {
+            return None;
+        }
+    }
+    Some(number.replace([',', '_'], ""))
 }
 
 #[cfg(test)]
@@ -75,6 +92,18 @@ mod tests {
         assert_eq!(rate("0.5/s"), Ok(Rate(0.5)));
         for wrong in ["", "0", "-1", "inf", "NaN", "fast", "10/m"] {
             assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_comma_before_tenths_is_not_left_out() {
+        let wrong = ["0,5/s", "1,5", "1,50", "0,500", "1000,000", "1,00,000", ",5", "1,", "1.000,5"];
+        for wrong in wrong {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+        let right = [("12,000/s", 12e3), ("1,234,567", 1_234_567.0), ("1,000.5/s", 1000.5)];
+        for (text, expected) in right {
+            assert_eq!(rate(text), Ok(Rate(expected)), "{text}");
         }
     }
 
