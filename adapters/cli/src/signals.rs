@@ -2,11 +2,16 @@
 
 use std::io;
 
+#[cfg(unix)]
+use tokio::signal::unix;
+
 /// Waits for signals.
 #[derive(Debug)]
 pub(crate) struct Signals {
     #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
+    interrupt: unix::Signal,
+    #[cfg(unix)]
+    terminate: unix::Signal,
 }
 
 /// Ctrl-C, and SIGTERM, as shells have them: 128 and the number of the signal.
@@ -22,7 +27,9 @@ impl Signals {
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             #[cfg(unix)]
-            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+            interrupt: unix::signal(unix::SignalKind::interrupt())?,
+            #[cfg(unix)]
+            terminate: unix::signal(unix::SignalKind::terminate())?,
         })
     }
 
@@ -30,10 +37,27 @@ impl Signals {
     pub(crate) async fn next(&mut self) -> io::Result<u8> {
         #[cfg(unix)]
         return tokio::select! {
-            signal = tokio::signal::ctrl_c() => signal.map(|()| INTERRUPT),
+            _ = self.interrupt.recv() => Ok(INTERRUPT),
             _ = self.terminate.recv() => Ok(TERMINATE),
         };
         #[cfg(not(unix))]
         tokio::signal::ctrl_c().await.map(|()| INTERRUPT)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    /// It would end this process.
+    #[tokio::test]
+    async fn a_signal_before_the_first_wait_is_not_lost() {
+        for (signal, code) in [(Signal::INT, INTERRUPT), (Signal::TERM, TERMINATE)] {
+            let mut signals = Signals::new().unwrap();
+            kill_process(getpid(), signal).unwrap();
+            assert_eq!(signals.next().await.unwrap(), code);
+        }
     }
 }
