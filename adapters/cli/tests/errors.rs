@@ -81,6 +81,21 @@ fn what_cannot_be_done_is_named_before_anything_is_sent() {
 }
 
 #[test]
+fn a_wrong_command_line_of_bench_ends_as_one_of_produce_does() {
+    for what in ["produce", "latency"] {
+        let common = ["bench", what, "-b", "127.0.0.1:9"];
+        for (arguments, part) in [
+            (&["-t", "a b"][..], "-t: topic name \"a b\" is not legal"),
+            (&["-t", "t", "--compression", "gzip"], "--compression gzip: this version has none"),
+        ] {
+            let output = run(&[&common[..], arguments].concat());
+            assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+            is_one_line(&errors(&output), &[part]);
+        }
+    }
+}
+
+#[test]
 fn files_are_named() {
     let folder = Folder::new("errors");
     let here = folder.path("");

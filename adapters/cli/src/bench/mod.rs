@@ -186,7 +186,8 @@ impl Options {
         linger: u64,
     ) -> anyhow::Result<Option<(Payloads, Producer, TopicHandle)>> {
         if self.compression != "none" {
-            bail!("--compression {}: this version has none only", self.compression);
+            let text = format!("--compression {}: this version has none only", self.compression);
+            return Err(exit::Usage(text).into());
         }
         let payloads = match &self.payloads {
             Some(path) => Payloads::read(path)?,
@@ -202,7 +203,8 @@ impl Options {
         let config = self.connection.config(&defaults, &given.collect::<Vec<_>>())?;
         let Some(config) = config else { return Ok(None) };
         let producer = Producer::new(config);
-        let topic = producer.topic(&self.topic)?;
+        let topic = producer.topic(&self.topic);
+        let topic = topic.map_err(|error| exit::Usage(format!("-t: {error}")))?;
         payloads.warm_up(&producer, &topic).await?;
         let count = producer.partition_count(&topic);
         if let Some(expected) = self.partitions.filter(|expected| *expected != count) {
