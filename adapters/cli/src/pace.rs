@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_comma_before_tenths_is_not_left_out() {
-        let wrong = ["0,5/s", "1,5", "1,50", "0,500", "1000,000", "1,00,000", ",5", "1,", "1.000,5"];
+        let wrong =
+            ["0,5/s", "1,5", "1,50", "0,500", "1000,000", "1,00,000", ",5", "1,", "1.000,5"];
         for wrong in wrong {
             assert!(rate(wrong).is_err(), "{wrong}");
         }

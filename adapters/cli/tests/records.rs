@@ -288,6 +288,38 @@ fn a_full_disk_is_told_behind_errors_of_many_lines() {
 }
 
 #[test]
+fn a_line_far_too_long_is_kept_by_its_start_and_the_rest_is_sent() {
+    let server = broker(1);
+    let hosts = bootstrap(&server);
+    let folder = Folder::new("far-too-long");
+    let long = [&b"a\n"[..], &vec![b'x'; 1_000_000], b"\nb\n"].concat();
+    let file = folder.file("long", &long);
+    let failed = folder.path("failed");
+    let arguments = ["produce", "-b", &hosts, "-t", "t", "-X", "max.request.size=2000"];
+    let kept = ["--failed", &failed];
+    // Through a pipe, and as a file.
+    for output in [
+        run_with(&[&arguments[..], &kept].concat(), &long),
+        run(&[&arguments[..], &kept, &[&file]].concat()),
+    ] {
+        assert_eq!(output.status.code(), Some(1));
+        let error = errors(&output);
+        for part in [", line 2: it has 1,000,000 bytes, more than max", "; 1 not written; 1 kept"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+    let found = values(&server);
+    let found: Vec<_> = found.iter().map(Option::as_deref).collect();
+    assert_eq!(found, [Some("a"), Some("b"), Some("a"), Some("b")]);
+    for line in json_lines(&std::fs::read(&failed).unwrap()) {
+        assert_eq!((&line["line"], &line["reason"]), (&json!(2), &json!("refused")));
+        assert_eq!(line["input"].as_str().map(str::len), Some(1_024));
+        // A part is not sent for the whole.
+        assert!(line.get("value").is_none(), "{line}");
+    }
+}
+
+#[test]
 fn what_failed_is_sent_again() {
     let server = broker(2);
     let hosts = bootstrap(&server);

@@ -38,6 +38,8 @@ pub(super) struct Line<'l> {
     /// From 1.
     pub(super) number: u64,
     pub(super) bytes: &'l [u8],
+    /// It is only the start of one.
+    pub(super) is_cut: bool,
 }
 
 impl Keep {
@@ -94,8 +96,9 @@ impl Keep {
     ) {
         let content = shape.content(line.bytes);
         let what = match &content {
-            Ok(content) => What::record(content, partition),
-            Err(_) => What::line(line.bytes),
+            // A part must not be sent as if it was the whole.
+            Ok(content) if !line.is_cut => What::record(content, partition),
+            _ => What::line(line.bytes),
         };
         let failed = Failed { what, reason, error, file: line.file, line: line.number };
         let before = self.lines.len();

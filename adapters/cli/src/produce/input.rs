@@ -8,13 +8,16 @@ use std::sync::{Arc, mpsc as blocking};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use tokio::sync::mpsc;
 
 use super::delimiter::Delimiter;
 
 /// Bytes that are read at once, and that a portion has at most unless one line is longer.
 const PORTION: usize = 128 * 1024;
+
+/// Bytes that are kept of a line that is too long.
+const HEAD: usize = 1_024;
 
 /// Portions that are read ahead.
 const AHEAD: usize = 2;
@@ -30,6 +33,16 @@ pub(super) struct Portion {
     pub(super) lines: u64,
     /// Its place in the list of files.
     pub(super) file: usize,
+    /// Bytes that are left out: of a line that is too long, and alone here, only the start is kept.
+    pub(super) cut: u64,
+}
+
+impl Portion {
+    /// Number of the line behind it, within the file.
+    pub(super) fn next_line(&self) -> u64 {
+        // Without any end, it is the last line of a file.
+        self.first_line + self.lines.max(1)
+    }
 }
 
 /// The portions, in order; the first error ends them.
@@ -55,7 +68,8 @@ impl Used {
 const QUIET: Duration = Duration::from_millis(100);
 
 impl Input {
-    /// Begins to read. No line may be longer than `line_max`.
+    /// Begins to read. Of a line that is longer than `line_max` only the start is kept, if it is not
+    /// in memory as a whole anyway.
     pub(super) fn start(
         files: Vec<PathBuf>,
         delimiter: Delimiter,
@@ -173,6 +187,8 @@ impl Reader {
         };
         // Bytes at the start of the buffer that no delimiter begins in.
         let mut searched = 0;
+        // Start and length of a line that is too long, the rest of which is passed over.
+        let mut long: Option<(Vec<u8>, u64)> = None;
         while !self.enough.load(Ordering::Relaxed) {
             let before = self.buffer.len();
             self.buffer.resize(before + PORTION, 0);
@@ -181,12 +197,34 @@ impl Reader {
             let read = read.with_context(|| unreadable(path))?;
             if read == 0 {
                 let rest = std::mem::take(&mut self.buffer);
-                return Ok(rest.is_empty() || self.hand_over(file, rest, 0));
+                return Ok(match long {
+                    Some((head, length)) => {
+                        self.hand_over(file, head, 0, length + rest.len() as u64)
+                    }
+                    None => rest.is_empty() || self.hand_over(file, rest, 0, 0),
+                });
+            }
+            if let Some((head, length)) = &mut long {
+                let Some(end) = self.delimiter.find(&self.buffer) else {
+                    *length += self.drop_searched();
+                    continue;
+                };
+                let (head, length) = (std::mem::take(head), *length + end as u64);
+                long = None;
+                self.buffer.drain(..end + self.delimiter.length());
+                if !self.hand_over(file, head, 1, length) {
+                    return Ok(false);
+                }
             }
             let (lines, end) = self.delimiter.ends(&self.buffer[searched..]);
             if lines == 0 {
-                self.check_length(path)?;
-                searched = (self.buffer.len() + 1).saturating_sub(self.delimiter.length());
+                searched = self.searched();
+                // A line that could not be sent anyway is not kept in memory.
+                if self.buffer.len() > self.line_max {
+                    let head = self.buffer.iter().copied().take(HEAD.min(searched)).collect();
+                    long = Some((head, self.drop_searched()));
+                    searched = 0;
+                }
                 continue;
             }
             let end = searched + end;
@@ -196,32 +234,30 @@ impl Reader {
             next.extend_from_slice(&self.buffer[end..]);
             self.buffer.truncate(end);
             let portion = std::mem::replace(&mut self.buffer, next);
-            if !self.hand_over(file, portion, lines) {
+            if !self.hand_over(file, portion, lines, 0) {
                 return Ok(false);
             }
         }
         Ok(false)
     }
 
-    /// A line that could not be sent anyway is not kept in memory.
-    fn check_length(&self, path: &Path) -> anyhow::Result<()> {
-        if self.buffer.len() <= self.line_max {
-            return Ok(());
-        }
-        Err(anyhow!(
-            "{}, line {}: it is longer than max.request.size ({} bytes); \
-             -X max.request.size=... raises that",
-            name(path),
-            self.line,
-            self.line_max
-        ))
+    /// Bytes at the start of the buffer that no delimiter begins in, if it has none.
+    fn searched(&self) -> usize {
+        (self.buffer.len() + 1).saturating_sub(self.delimiter.length())
     }
 
-    /// Returns whether anybody is there to take it.
-    fn hand_over(&mut self, file: usize, bytes: Vec<u8>, lines: u64) -> bool {
+    /// Drops those, and returns how many there were.
+    fn drop_searched(&mut self) -> u64 {
+        self.buffer.drain(..self.searched()).len() as u64
+    }
+
+    /// Hands lines over, or the start of a line that has `length` bytes, if that is not 0. Returns
+    /// whether anybody is there to take them.
+    fn hand_over(&mut self, file: usize, bytes: Vec<u8>, lines: u64, length: u64) -> bool {
         let first_line = self.line;
         self.line += lines;
-        self.send.blocking_send(Ok(Portion { bytes, first_line, lines, file })).is_ok()
+        let cut = length.saturating_sub(bytes.len() as u64);
+        self.send.blocking_send(Ok(Portion { bytes, first_line, lines, file, cut })).is_ok()
     }
 }
 
@@ -239,6 +275,41 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    /// Lines around what is read at once, and delimiters across its ends.
+    #[tokio::test]
+    async fn a_line_that_is_too_long_is_passed_over_and_those_behind_it_are_read() {
+        const MAX: usize = 1_000;
+        for delimiter in [&b"\n"[..], b"--", b"<end>"] {
+            for length in (PORTION - 6..PORTION + 6).chain([700_000]) {
+                for end in [delimiter, b""] {
+                    let name = format!("ottla-input-long-{}", std::process::id());
+                    let path = std::env::temp_dir().join(name);
+                    let long = [&b"-"[..], &vec![b'x'; length - 1]].concat();
+                    let mut bytes = [&long[..], end].concat();
+                    if !end.is_empty() {
+                        bytes.extend_from_slice(&[b"b", delimiter, b"c"].concat());
+                    }
+                    std::fs::write(&path, bytes).unwrap();
+                    let parted = Delimiter::new(delimiter);
+                    let mut input = Input::start(vec![path.clone()], parted.clone(), MAX).unwrap();
+                    let (mut lines, mut next) = (Vec::new(), 1);
+                    while let Some(portion) = input.next().await {
+                        let portion = portion.unwrap();
+                        assert_eq!(portion.first_line, next);
+                        next = portion.next_line();
+                        let cut = usize::try_from(portion.cut).unwrap();
+                        assert!(cut == 0 || portion.bytes[..] == long[..HEAD]);
+                        let parts = parted.split(&portion.bytes);
+                        lines.extend(parts.map(|part| (part.len() + cut, part[0])));
+                    }
+                    std::fs::remove_file(path).unwrap();
+                    let rest = if end.is_empty() { &[][..] } else { &[(1, b'b'), (1, b'c')] };
+                    assert_eq!(lines, [&[(length, b'-')], rest].concat(), "{delimiter:?}");
+                }
+            }
+        }
+    }
 
     /// Parts that are far longer than what is read at once, and delimiters across its ends.
     #[tokio::test]

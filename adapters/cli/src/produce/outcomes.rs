@@ -148,6 +148,15 @@ impl Outcomes {
         });
     }
 
+    /// Likewise, of a line that is too long for any record, of which only the start is here.
+    pub(super) fn too_long(&self, portion: &Portion) {
+        let text = format!(
+            "it has {} bytes, more than max.request.size allows; -X max.request.size=... raises that",
+            numbers::count(portion.bytes.len() as u64 + portion.cut)
+        );
+        self.no_record(portion, 0, &text);
+    }
+
     fn refuse(&self, portion: &Portion, place: u64, text: &str) {
         self.shared.lock().not_written += 1;
         let file = self.shared.file(portion.file);
@@ -239,7 +248,8 @@ impl Shared {
             let lines = self.shape.lines(&portion.bytes).filter(|(at, _)| *at >= place);
             for ((at, bytes), _) in lines.zip(0..count) {
                 let file = self.file(portion.file);
-                add(&mut keep, &self.shape, Line { file, number: portion.first_line + at, bytes });
+                let (number, is_cut) = (portion.first_line + at, portion.cut > 0);
+                add(&mut keep, &self.shape, Line { file, number, bytes, is_cut });
                 given += 1;
             }
             keep.flush()

@@ -162,6 +162,11 @@ impl<'a> Sender<'a> {
     /// Sends the records of a portion. Those that are at fault themselves are counted and told.
     async fn portion(&mut self, hold: &Arc<Hold>) -> Result<(), Stop> {
         match self.shape.form {
+            _ if hold.cut > 0 => {
+                self.outcomes.too_long(hold);
+                self.count(1);
+                Ok(())
+            }
             Form::Lines => self.lines(hold).await,
             Form::Json => self.objects(hold).await,
         }
@@ -297,7 +302,7 @@ impl<'a> Sender<'a> {
 
     /// Shows how much of a portion is sent: so many of its lines, which are taken for equally long.
     fn show(&mut self, hold: &Hold, lines: u64) {
-        let bytes = hold.bytes.len() as u64;
+        let bytes = hold.bytes.len() as u64 + hold.cut;
         let part = bytes.saturating_mul(lines).checked_div(hold.lines).unwrap_or(bytes).min(bytes);
         self.outcomes.read(part.saturating_sub(self.shown));
         self.shown = part;
