@@ -319,6 +319,27 @@ fn a_line_far_too_long_is_kept_by_its_start_and_the_rest_is_sent() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn the_place_behind_a_last_line_without_an_end_is_the_next_line() {
+    let server = broker(1);
+    let hosts = bootstrap(&server);
+    let folder = Folder::new("no-end");
+    let file = folder.file("file", "a\nb");
+    let mut child = ottla(&["produce", "-b", &hosts, "-t", "t", &file, "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pipe = child.stdin.take().unwrap();
+    wait_for_log(&server, 2);
+    common::interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    drop(pipe);
+    assert_eq!(output.status.code(), Some(130), "{}", errors(&output));
+    let place = format!("; stopped at {file}, line 3\n");
+    assert!(errors(&output).ends_with(&place), "{}", errors(&output));
+}
+
 #[test]
 fn what_failed_is_sent_again() {
     let server = broker(2);

@@ -101,7 +101,7 @@ impl<'a> Sender<'a> {
             };
             let hold = self.outcomes.hold(portion, input.used()).await;
             self.shown = 0;
-            at = (hold.file, hold.first_line + hold.lines);
+            at = (hold.file, hold.next_line());
             let sent = match self.outcomes.is_broken() {
                 // That was told.
                 true => {
@@ -151,7 +151,7 @@ impl<'a> Sender<'a> {
             }
             for portion in input.stop().await {
                 self.outcomes.unsent(&portion, 0, text);
-                at = (portion.file, portion.first_line + portion.lines);
+                at = (portion.file, portion.next_line());
             }
         } else if let Some((hold, place)) = current {
             at = (hold.file, hold.first_line + place);
