@@ -479,7 +479,8 @@ impl World {
 /// The settings of the producer.
 fn setup(script: &Script, seed: u64) -> Result<Setup, Failure> {
     let mut lines = Vec::new();
-    let mut properties = Vec::new();
+    // The same on all hosts; a script's own comes later.
+    let mut properties = vec![("client.id".to_owned(), "producer-1".to_owned())];
     let mut bootstrap = vec!["node1".to_owned()];
     let mut sequences = Vec::new();
     for given in &script.given {
