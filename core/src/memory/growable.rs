@@ -466,7 +466,7 @@ mod tests {
         let rest = blocks.allocate(BOUND / 2).unwrap();
         let buffers = [4_096, 16_384, 65_536].map(|bytes| blocks.allocate(bytes).unwrap());
         let charged = blocks.charged;
-        buffers.map(|block| blocks.free(block));
+        buffers.into_iter().for_each(|block| blocks.free(block));
         assert!(blocks.is_scarce());
         let block = blocks.allocate(3_000).unwrap();
         assert_eq!(blocks.get(block).len(), 4_096, "the smallest that does");
