@@ -288,6 +288,31 @@ fn a_full_disk_is_told_behind_errors_of_many_lines() {
 }
 
 #[test]
+fn many_wrong_lines_take_no_more_time_each_than_a_few() {
+    const LINES: usize = 60_000;
+    let server = broker(1);
+    let hosts = bootstrap(&server);
+    let folder = Folder::new("many-wrong");
+    let file = folder.file("input", "x\n".repeat(LINES));
+    let failed = folder.path("failed");
+    let header = format!("n={}", "x".repeat(2_000));
+    for options in [
+        &["--json", "--failed", &failed][..],
+        // Each is larger than a request.
+        &["-t", "t", "-X", "max.request.size=1500", "-H", &header],
+    ] {
+        let begun = Instant::now();
+        let output = run(&[&["produce", "-b", &hosts], options, &[&file]].concat());
+        let took = begun.elapsed();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(errors(&output).contains("; 60,000 not written"), "{}", errors(&output));
+        // When each was looked for from the start, it took minutes.
+        assert!(took < Duration::from_secs(20), "{took:?}");
+    }
+    assert_eq!(json_lines(&std::fs::read(&failed).unwrap()).len(), LINES);
+}
+
+#[test]
 fn a_line_far_too_long_is_kept_by_its_start_and_the_rest_is_sent() {
     let server = broker(1);
     let hosts = bootstrap(&server);

@@ -115,6 +115,11 @@ impl Keep {
         }
     }
 
+    /// Whether nothing is to be written.
+    pub(super) const fn is_flushed(&self) -> bool {
+        self.count == 0
+    }
+
     /// Writes what was added. If that is not possible, it goes to standard output.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::failed::{Keep, Line};
 use super::input::{Portion, Used};
-use super::shape::Shape;
+use super::shape::{Place, Shape};
 use crate::tally::Tally;
 use crate::{numbers, output};
 
@@ -72,8 +72,8 @@ impl Drop for Hold {
 #[derive(Debug)]
 struct Kept {
     hold: Arc<Hold>,
-    /// Place of the first one's line in its portion, from 0.
-    first: u64,
+    /// Where the first one's line begins.
+    first: Place,
 }
 
 impl Outcomes {
@@ -122,7 +122,7 @@ impl Outcomes {
 
     /// Takes the deliveries of accepted records, the first of which has its line at `first` of its
     /// portion. Waits if too many are outstanding.
-    pub(super) async fn follow(&self, deliveries: Deliveries, hold: &Arc<Hold>, first: u64) {
+    pub(super) async fn follow(&self, deliveries: Deliveries, hold: &Arc<Hold>, first: Place) {
         if !deliveries.is_empty() {
             let keeps = self.shared.keep.is_some();
             let kept = keeps.then(|| Kept { hold: Arc::clone(hold), first });
@@ -131,8 +131,9 @@ impl Outcomes {
         }
     }
 
-    /// Counts a record that was refused, tells why, and keeps it.
-    pub(super) fn refused(&self, portion: &Portion, place: u64, error: &SendError) {
+    /// Counts a record that was refused, tells why, and keeps it with the next
+    /// [`Outcomes::flush`].
+    pub(super) fn refused(&self, portion: &Portion, place: Place, error: &SendError) {
         let text = error.to_string();
         self.refuse(portion, place, &text);
         self.shared.keep_those(portion, place, 1, |keep, shape, line| {
@@ -141,7 +142,7 @@ impl Outcomes {
     }
 
     /// Likewise, of a line that was not sent at all.
-    pub(super) fn no_record(&self, portion: &Portion, place: u64, text: &str) {
+    pub(super) fn no_record(&self, portion: &Portion, place: Place, text: &str) {
         self.refuse(portion, place, text);
         self.shared.keep_those(portion, place, 1, |keep, shape, line| {
             keep.add_unsent(shape, line, text);
@@ -154,23 +155,29 @@ impl Outcomes {
             "it has {} bytes, more than max.request.size allows; -X max.request.size=... raises that",
             numbers::count(portion.bytes.len() as u64 + portion.cut)
         );
-        self.no_record(portion, 0, &text);
+        self.no_record(portion, Place::default(), &text);
     }
 
-    fn refuse(&self, portion: &Portion, place: u64, text: &str) {
+    fn refuse(&self, portion: &Portion, place: Place, text: &str) {
         self.shared.lock().not_written += 1;
         let file = self.shared.file(portion.file);
-        let text = format!("{file}, line {}: {text}", portion.first_line + place);
+        let text = format!("{file}, line {}: {text}", portion.first_line + place.line);
         self.shared.lock().tell(&text, |text| self.shared.print(text));
     }
 
     /// Keeps the records of a portion that were read and not sent, from `place` on, if records are
     /// kept. Then they count as not written.
-    pub(super) fn unsent(&self, portion: &Portion, place: u64, text: &str) {
+    pub(super) fn unsent(&self, portion: &Portion, place: Place, text: &str) {
         let count = self.shared.keep_those(portion, place, u64::MAX, |keep, shape, line| {
             keep.add_unsent(shape, line, text);
         });
         self.shared.lock().not_written += count;
+        self.flush();
+    }
+
+    /// Writes the lines of refused records, if they are kept.
+    pub(super) fn flush(&self) {
+        self.shared.flush();
     }
 
     /// Whether records that fail are kept.
@@ -223,6 +230,7 @@ impl Shared {
                         keep.add(shape, line, &error, &error.to_string());
                     }
                 });
+                self.flush();
             }
             let mut tally = self.lock();
             tally.add(&outcomes, |text| self.print(text));
@@ -232,33 +240,41 @@ impl Shared {
         }
     }
 
-    /// Gives up to `count` lines of a portion, from `place` on, to `add`, and writes what that
-    /// adds. Returns how many there were.
+    /// Gives up to `count` lines of a portion, from `place` on, to `add`. What that adds is written
+    /// by the next [`Shared::flush`]. Returns how many there were.
     fn keep_those(
         &self,
         portion: &Portion,
-        place: u64,
+        place: Place,
         count: u64,
         mut add: impl FnMut(&mut Keep, &Shape, Line<'_>),
     ) -> u64 {
-        let Some(keep) = &self.keep else { return 0 };
+        let Some(mut keep) = self.keep() else { return 0 };
         let mut given = 0;
-        let flushed = tokio::task::block_in_place(|| {
-            let mut keep = keep.lock().unwrap_or_else(PoisonError::into_inner);
-            let lines = self.shape.lines(&portion.bytes).filter(|(at, _)| *at >= place);
-            for ((at, bytes), _) in lines.zip(0..count) {
-                let file = self.file(portion.file);
-                let (number, is_cut) = (portion.first_line + at, portion.cut > 0);
-                add(&mut keep, &self.shape, Line { file, number, bytes, is_cut });
-                given += 1;
-            }
-            keep.flush()
-        });
-        if let Err(text) = flushed {
+        for ((at, bytes), _) in self.shape.lines(&portion.bytes, place).zip(0..count) {
+            let file = self.file(portion.file);
+            let (number, is_cut) = (portion.first_line + at.line, portion.cut > 0);
+            add(&mut keep, &self.shape, Line { file, number, bytes, is_cut });
+            given += 1;
+        }
+        given
+    }
+
+    /// Writes what is to be kept.
+    fn flush(&self) {
+        if self.keep().is_none_or(|keep| keep.is_flushed()) {
+            return;
+        }
+        let flushed = tokio::task::block_in_place(|| self.keep().map(|mut keep| keep.flush()));
+        if let Some(Err(text)) = flushed {
             self.broken.store(true, Ordering::Relaxed);
             self.tell_always(&text);
         }
-        given
+    }
+
+    fn keep(&self) -> Option<MutexGuard<'_, Keep>> {
+        let keep = self.keep.as_ref()?;
+        Some(keep.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn file(&self, number: usize) -> &str {

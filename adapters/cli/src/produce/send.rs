@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::input::Input;
 use super::outcomes::{Hold, Outcomes};
-use super::shape::{Content, Form, Shape, Template};
+use super::shape::{Content, Form, Place, Shape, Template};
 use crate::pace::Pace;
 
 /// How the sending ended.
@@ -42,13 +42,13 @@ pub(super) struct Sender<'a> {
 
 /// What stands in the way of all records, from a place of a portion on.
 enum Stop {
-    Interrupted { place: u64 },
-    Failed { place: u64, error: SendError },
+    Interrupted { place: Place },
+    Failed { place: Place, error: SendError },
 }
 
 /// A record of JSON, with its place in its portion.
 struct Parsed<'l> {
-    place: u64,
+    place: Place,
     content: Content<'l>,
     topic: TopicHandle,
 }
@@ -106,11 +106,12 @@ impl<'a> Sender<'a> {
                 // That was told.
                 true => {
                     let text = "what failed could not be kept";
-                    let at = self.leave(input, Some((&hold, 0)), at, text).await;
+                    let at = self.leave(input, Some((&hold, Place::default())), at, text).await;
                     return Ok(End::Failed(Some(at)));
                 }
                 false => self.portion(&hold).await,
             };
+            self.outcomes.flush();
             match sent {
                 Ok(()) => self.show(&hold, u64::MAX),
                 Err(Stop::Interrupted { place }) => {
@@ -130,7 +131,7 @@ impl<'a> Sender<'a> {
     async fn interrupt(
         &self,
         input: Input,
-        current: Option<(&Hold, u64)>,
+        current: Option<(&Hold, Place)>,
         at: (usize, u64),
     ) -> End {
         End::Interrupted(self.leave(input, current, at, "interrupted before it was sent").await)
@@ -141,7 +142,7 @@ impl<'a> Sender<'a> {
     async fn leave(
         &self,
         input: Input,
-        current: Option<(&Hold, u64)>,
+        current: Option<(&Hold, Place)>,
         mut at: (usize, u64),
         text: &str,
     ) -> String {
@@ -150,11 +151,11 @@ impl<'a> Sender<'a> {
                 self.outcomes.unsent(hold, place, text);
             }
             for portion in input.stop().await {
-                self.outcomes.unsent(&portion, 0, text);
+                self.outcomes.unsent(&portion, Place::default(), text);
                 at = (portion.file, portion.next_line());
             }
         } else if let Some((hold, place)) = current {
-            at = (hold.file, hold.first_line + place);
+            at = (hold.file, hold.first_line + place.line);
         }
         self.outcomes.place(at.0, at.1)
     }
@@ -177,47 +178,45 @@ impl<'a> Sender<'a> {
         // There is one where there are lines.
         let topic = shape.topic.as_ref().and_then(|topic| self.topics.get(topic)).cloned();
         let Some(topic) = topic else { return Ok(()) };
-        let mut lines = shape.delimiter.split(&hold.bytes);
-        let mut place = 0;
+        let mut place = Place::default();
         loop {
-            self.show(hold, place);
+            self.show(hold, place.line);
             let quota = self.quota(place).await?;
             if quota == 0 {
                 return Ok(());
             }
-            let template = &self.template;
-            let records = lines.by_ref().take(quota).map(|line| template.record(&topic, line));
+            let (template, lines) =
+                (&self.template, shape.delimiter.split(place.rest(&hold.bytes)));
+            let records = lines.take(quota).map(|line| template.record(&topic, line));
             let (deliveries, refused) = parts(self.producer.send_many(records).await);
             let sent = deliveries.len();
             self.outcomes.follow(deliveries, hold, place).await;
-            place += sent as u64;
             self.count(sent);
-            match refused {
-                None if sent < quota => return Ok(()),
-                None => {}
-                Some(error) => {
-                    self.refused(hold, place, error)?;
-                    place += 1;
-                    // Records are taken in portions: those after it were taken, and not sent.
-                    let rest = skip(shape, &hold.bytes, place);
-                    lines = shape.delimiter.split(rest);
-                }
+            if refused.is_none() && sent < quota {
+                return Ok(());
+            }
+            // Records are taken in portions: those after a refused one were taken, and not sent.
+            place = shape.behind(&hold.bytes, place, sent);
+            if let Some(error) = refused {
+                self.refused(hold, place, error)?;
+                place = shape.behind(&hold.bytes, place, 1);
             }
         }
     }
 
     async fn objects(&mut self, hold: &Arc<Hold>) -> Result<(), Stop> {
         let shape = self.shape;
-        let mut lines = shape.lines(&hold.bytes).peekable();
+        let mut lines = shape.lines(&hold.bytes, Place::default()).peekable();
+        // All at once: growing leaves holes in memory between the lines that are kept.
+        let most = usize::try_from(hold.lines.saturating_add(1)).unwrap_or(usize::MAX);
+        let most = self.pace.as_ref().map_or(most, |pace| pace.portion().min(most));
+        let mut parsed = Vec::with_capacity(most);
         while let Some((place, _)) = lines.peek() {
-            self.show(hold, *place);
+            self.show(hold, place.line);
             let quota = self.quota(*place).await?;
             if quota == 0 {
                 break;
             }
-            // All at once: growing leaves holes in memory between the lines that are kept.
-            let most = usize::try_from(hold.lines.saturating_add(1)).unwrap_or(usize::MAX);
-            let mut parsed = Vec::with_capacity(quota.min(most));
             let mut wrong = None;
             for (place, line) in lines.by_ref().take(quota) {
                 match self.parse(place, line) {
@@ -229,6 +228,7 @@ impl<'a> Sender<'a> {
                 }
             }
             self.all(hold, &parsed).await?;
+            parsed.clear();
             if let Some((place, text)) = wrong {
                 self.outcomes.no_record(hold, place, &text);
                 self.count(1);
@@ -237,7 +237,7 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    fn parse<'l>(&mut self, place: u64, line: &'l [u8]) -> Result<Parsed<'l>, String>
+    fn parse<'l>(&mut self, place: Place, line: &'l [u8]) -> Result<Parsed<'l>, String>
     where
         'a: 'l,
     {
@@ -255,25 +255,28 @@ impl<'a> Sender<'a> {
     }
 
     async fn all(&mut self, hold: &Arc<Hold>, mut parsed: &[Parsed<'_>]) -> Result<(), Stop> {
+        let headers: Vec<_> = parsed.iter().map(|parsed| parsed.content.headers()).collect();
+        let mut headers = &headers[..];
         while let Some(first) = parsed.first() {
-            let headers: Vec<_> = parsed.iter().map(|parsed| parsed.content.headers()).collect();
-            let records = parsed.iter().zip(&headers);
+            let records = parsed.iter().zip(headers);
             let records = records.map(|(parsed, h)| parsed.content.record(&parsed.topic, h));
             let (deliveries, refused) = parts(self.producer.send_many(records).await);
             let sent = deliveries.len();
             self.outcomes.follow(deliveries, hold, first.place).await;
             self.count(sent);
-            parsed = parsed.get(sent..).unwrap_or_default();
-            if let (Some(error), Some(first)) = (refused, parsed.first()) {
+            let mut through = sent;
+            if let (Some(error), Some(first)) = (refused, parsed.get(sent)) {
                 self.refused(hold, first.place, error)?;
-                parsed = parsed.get(1..).unwrap_or_default();
+                through += 1;
             }
+            parsed = parsed.get(through..).unwrap_or_default();
+            headers = headers.get(through..).unwrap_or_default();
         }
         Ok(())
     }
 
     /// Counts a refused record, if it is at fault itself.
-    fn refused(&mut self, hold: &Hold, place: u64, error: SendError) -> Result<(), Stop> {
+    fn refused(&mut self, hold: &Hold, place: Place, error: SendError) -> Result<(), Stop> {
         let own = Refused::LargerThanRequest;
         match error.kind() {
             SendErrorKind::Refused(refused)
@@ -290,9 +293,11 @@ impl<'a> Sender<'a> {
 
     /// Waits for the turn of the next records, and returns how many it is of. `place` is that of
     /// the first.
-    async fn quota(&mut self, place: u64) -> Result<usize, Stop> {
+    async fn quota(&mut self, place: Place) -> Result<usize, Stop> {
         let left = self.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let Some(pace) = self.pace.as_mut().filter(|_| left > 0) else { return Ok(left) };
+        // It may take long, and what failed is not to wait for it.
+        self.outcomes.flush();
         tokio::select! {
             biased;
             _ = self.interrupted.wait_for(Option::is_some) => Err(Stop::Interrupted { place }),
@@ -323,17 +328,6 @@ fn parts(sent: Result<Deliveries, SendManyError>) -> (Deliveries, Option<SendErr
     }
 }
 
-/// The bytes after so many lines.
-fn skip<'b>(shape: &Shape, mut bytes: &'b [u8], lines: u64) -> &'b [u8] {
-    for _ in 0..lines {
-        match shape.delimiter.find(bytes) {
-            Some(end) => bytes = &bytes[end + shape.delimiter.length()..],
-            None => return &[],
-        }
-    }
-    bytes
-}
-
 /// An error, and what can be done about it.
 fn advise(error: &SendError) -> String {
     let advice = match error.kind() {
@@ -346,19 +340,4 @@ fn advise(error: &SendError) -> String {
         _ => "",
     };
     format!("{error}{advice}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_skipped() {
-        let shape = super::super::shape::tests::lines();
-        let after = |lines| skip(&shape, b"a\n\nb\nc", lines);
-        assert_eq!(
-            [after(0), after(1), after(2), after(3), after(4)],
-            [&b"a\n\nb\nc"[..], b"\nb\nc", b"b\nc", b"c", b""]
-        );
-    }
 }

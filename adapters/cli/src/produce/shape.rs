@@ -34,6 +34,23 @@ pub(super) struct Shape {
     pub(super) empty_is_null: bool,
 }
 
+/// Where a line begins in its portion.
+#[derive(Copy, Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Place {
+    /// Lines before it.
+    pub(super) line: u64,
+    /// Bytes before it.
+    pub(super) byte: usize,
+}
+
+impl Place {
+    /// What stands from here on.
+    pub(super) fn rest(self, bytes: &[u8]) -> &[u8] {
+        // The last line may lack its delimiter.
+        bytes.get(self.byte..).unwrap_or_default()
+    }
+}
+
 /// A header with the memory that it borrows or owns.
 pub(super) type OwnHeader<'l> = (Cow<'l, str>, Option<Cow<'l, [u8]>>);
 
@@ -70,10 +87,28 @@ impl Shape {
         }
     }
 
-    /// Lines that stand for a record, with their places.
-    pub(super) fn lines<'b>(&'b self, bytes: &'b [u8]) -> impl Iterator<Item = (u64, &'b [u8])> {
-        let lines = (0..).zip(self.delimiter.split(bytes));
+    /// Lines from `place` on that stand for a record, with their places.
+    pub(super) fn lines<'b>(
+        &'b self,
+        bytes: &'b [u8],
+        mut place: Place,
+    ) -> impl Iterator<Item = (Place, &'b [u8])> {
+        let lines = self.delimiter.split(place.rest(bytes)).map(move |line| {
+            let at = place;
+            place.line += 1;
+            place.byte += line.len() + self.delimiter.length();
+            (at, line)
+        });
         lines.filter(|(_, line)| self.form == Form::Lines || !line.trim_ascii().is_empty())
+    }
+
+    /// The place so many lines behind `place`.
+    pub(super) fn behind(&self, bytes: &[u8], place: Place, lines: usize) -> Place {
+        let parts = self.delimiter.split(place.rest(bytes)).take(lines);
+        parts.fold(place, |place, line| Place {
+            line: place.line + 1,
+            byte: place.byte + line.len() + self.delimiter.length(),
+        })
     }
 
     /// The headers of all records.
@@ -204,6 +239,18 @@ pub(super) mod tests {
             timestamp: None,
             empty_is_null: false,
         }
+    }
+
+    #[test]
+    fn places_are_those_of_the_lines() {
+        let (shape, bytes) = (lines(), b"a\n\nb\nc");
+        let places: Vec<_> = shape.lines(bytes, Place::default()).collect();
+        let at = |line, byte| Place { line, byte };
+        let expected = [(at(0, 0), &b"a"[..]), (at(1, 2), b""), (at(2, 3), b"b"), (at(3, 5), b"c")];
+        assert_eq!(places, expected);
+        assert!(shape.lines(bytes, at(2, 3)).eq(expected[2..].iter().copied()));
+        let rest = |lines| shape.behind(bytes, at(1, 2), lines).rest(bytes);
+        assert_eq!([0, 1, 2, 3, 4].map(rest), [&b"\nb\nc"[..], b"b\nc", b"c", b"", b""]);
     }
 
     #[test]
