@@ -158,7 +158,7 @@ impl Builder {
             if let Err(wrong) = apply(self, value) {
                 self.fault(key, wrong);
             }
-        } else if OTHERS.iter().any(|name| is_of(key, name)) {
+        } else if OTHERS.iter().any(|name| is_of(key, name)) || is_of_clients(key) {
             self.warnings.push(format!("{key}: says nothing to an administration client"));
         } else {
             self.fault(key, "there is no such key");
@@ -169,6 +169,14 @@ impl Builder {
 /// Whether a key is `name`, or of the family `name`, which ends with a dot.
 fn is_of(key: &str, name: &str) -> bool {
     if name.ends_with('.') { key.starts_with(name) } else { key == name }
+}
+
+/// Whether a producer knows a key: as its own, or, with a warning, as one of other clients.
+fn is_of_clients(key: &str) -> bool {
+    let asked = [("bootstrap.servers", "localhost:9092"), (key, "")];
+    ottla_tokio::Config::keys().any(|known| known.name() == key)
+        || ottla_tokio::Config::from_properties(asked)
+            .is_ok_and(|config| config.warnings().iter().any(|warning| warning.key() == key))
 }
 
 #[cfg(test)]
@@ -245,6 +253,16 @@ mod tests {
         let named = ["linger.ms: ", "ssl.protocol: ", "metrics.x: "];
         assert!(warnings.iter().zip(named).all(|(w, key)| w.starts_with(key)), "{warnings:?}");
         assert_eq!(warnings.len(), named.len());
+    }
+
+    #[test]
+    fn keys_of_consumers_are_no_fault_where_a_producer_only_warns() {
+        let config = config(&[("group.id", "g"), ("auto.offset.reset", "earliest")]);
+        assert_eq!(config.unwrap().warnings.len(), 2);
+        for key in ottla_tokio::Config::keys() {
+            assert!(KEYS.iter().any(|(name, _)| *name == key.name()) || is_of_clients(key.name()));
+        }
+        assert!(faults(&[("group.idd", "g")])[0].starts_with("group.idd: "));
     }
 
     #[test]
