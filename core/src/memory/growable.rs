@@ -27,31 +27,49 @@ fn class(bytes: usize) -> usize {
 #[derive(Clone, Default, Debug)]
 struct Spares {
     classes: [Vec<Shared>; CLASSES],
+    /// A bit for each class that has any.
+    present: u32,
     /// Capacity of all.
     bytes: u64,
 }
 
 impl Spares {
     fn push(&mut self, buffer: Shared) {
-        if let Some(class) = self.classes.get_mut(class(buffer.capacity())) {
-            self.bytes = self.bytes.saturating_add(buffer.capacity() as u64);
-            class.push(buffer);
+        let class = class(buffer.capacity());
+        self.bytes = self.bytes.saturating_add(buffer.capacity() as u64);
+        self.present |= 1 << class;
+        if let Some(buffers) = self.classes.get_mut(class) {
+            buffers.push(buffer);
         }
+    }
+
+    /// The last one of a class, if it holds `bytes` bytes.
+    fn pop(&mut self, class: u32, bytes: usize) -> Option<Shared> {
+        let buffers = self.classes.get_mut(class as usize)?;
+        let buffer = buffers.pop_if(|buffer| buffer.capacity() >= bytes)?;
+        if buffers.is_empty() {
+            self.present &= !(1 << class);
+        }
+        self.bytes = self.bytes.saturating_sub(buffer.capacity() as u64);
+        Some(buffer)
     }
 
     /// A large one, whatever it is needed for: what it is used for next will not have to grow.
     fn largest(&mut self) -> Option<Shared> {
-        let buffer = self.classes.iter_mut().rev().find_map(Vec::pop)?;
-        self.bytes = self.bytes.saturating_sub(buffer.capacity() as u64);
-        Some(buffer)
+        self.pop(self.present.checked_ilog2()?, 0)
     }
 
     /// One that holds `bytes` bytes and little more.
     fn fitting(&mut self, bytes: usize) -> Option<Shared> {
-        let fits = |buffer: &mut Shared| buffer.capacity() >= bytes;
-        let buffer = self.classes.iter_mut().skip(class(bytes)).find_map(|c| c.pop_if(fits))?;
-        self.bytes = self.bytes.saturating_sub(buffer.capacity() as u64);
-        Some(buffer)
+        let mut classes = self.present & (u32::MAX << class(bytes));
+        while classes != 0 {
+            let class = classes.trailing_zeros();
+            if let Some(buffer) = self.pop(class, bytes) {
+                return Some(buffer);
+            }
+            classes &= !(1 << class);
+        }
+        None
     }
 }
 
