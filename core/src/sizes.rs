@@ -89,5 +89,5 @@ sizes! {
     Receive: 360;
     BrokerSlot: 80;
     BlockId: 4;
-    Bare: 728, 736;
+    Bare: 736, 744;
 }

@@ -472,11 +472,15 @@ impl Machine {
         Ok(batch)
     }
 
-    /// Makes every open batch due now, and perhaps closes it, unless it is due by this already: for
-    /// a flush, for closing, or because memory is full.
+    /// Makes every open batch due now: for a flush or for closing, which close it, too, or because memory
+    /// is full.
     pub(super) fn make_all_due(&mut self, memory: &mut Memory<'_>, close: bool) {
+        let mut done = core::mem::replace(&mut self.due_serial, self.serial);
+        if close {
+            done = core::mem::replace(&mut self.closed_serial, self.serial);
+        }
         let mut batch = self.live_last;
-        while memory.batches[batch].serial > self.due_serial {
+        while memory.batches[batch].serial > done {
             let slot = &mut memory.batches[batch];
             let (partition, before) = (slot.partition, slot.live_previous);
             if slot.state == BatchState::Open {
@@ -488,6 +492,5 @@ impl Machine {
             }
             batch = before;
         }
-        self.due_serial = self.serial;
     }
 }

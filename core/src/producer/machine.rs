@@ -186,9 +186,10 @@ pub(crate) struct Machine {
     pub(super) notices: heapless::Deque<Notice, NOTICES>,
     /// Topics with [`crate::cluster::TopicSlot::awaited`] set and an answer to tell.
     pub(super) topic_events: u32,
-    /// Batches made so far, and up to which one all are due.
+    /// Batches made so far, up to which one all are due, and up to which one none is open.
     pub(super) serial: u64,
     pub(super) due_serial: u64,
+    pub(super) closed_serial: u64,
     pub(super) phase: Phase,
     /// No link is open or will be, and no time counts.
     pub(super) paused: bool,
@@ -236,6 +237,7 @@ impl Machine {
         topic_events: 0,
         serial: 0,
         due_serial: 0,
+        closed_serial: 0,
         phase: Phase::Unstarted,
         paused: false,
         fatal: None,

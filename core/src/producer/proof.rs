@@ -149,7 +149,8 @@ impl Machine {
         let mut batch = self.live_first;
         while batch.is_some() {
             see(View::Batch(batch.number()));
-            number(see, memory.batches[batch].serial > self.due_serial);
+            let serial = memory.batches[batch].serial;
+            value(see, &(serial > self.due_serial, serial > self.closed_serial));
             batch = memory.batches[batch].live_next;
         }
         let mut batch = self.event_first;

@@ -704,6 +704,32 @@ fn r16_what_a_full_memory_makes_due_takes_more_records_until_it_goes_out() {
 }
 
 #[test]
+fn regression_r06_a_flush_closes_what_a_full_memory_has_made_due() {
+    let settings = Config {
+        linger: Duration::from_secs(60),
+        delivery_timeout: Duration::from_secs(200),
+        batch_size: 1_024,
+        max_in_flight: 1,
+        ..Config::new()
+    };
+    let mut world = World::with(Growable::new(2_048), settings, 3);
+    let topic = world.ready();
+    world.send(topic, 0, "a");
+    world.producer.flush(world.now);
+    let first = world.take();
+    world.send(topic, 1, "b");
+    assert_eq!(world.try_send(topic, 2, "c"), Err(Refused::Full(Full::Memory)));
+    let flush = world.producer.flush(world.now);
+    assert_eq!(world.try_send(topic, 1, "later"), Err(Refused::Full(Full::Memory)), "not into b's");
+    world.answer(&first, &[(0, 0)]);
+    let second = world.take();
+    assert_eq!(second.only().values, ["b"]);
+    world.acknowledge(&second, 0);
+    world.outcomes();
+    assert!(world.producer.is_flushed(flush), "seed 350");
+}
+
+#[test]
 fn r16_before_metadata_explicit_partitions_and_declared_topics_are_accepted() {
     let mut world = World::new(config(), 2);
     let topic = world.producer.topic("t").unwrap();
