@@ -12,6 +12,7 @@ mod epochs;
 mod links;
 mod outcomes;
 mod regressions;
+mod room;
 mod rows_accumulate;
 mod rows_cluster;
 mod rows_idempotence;

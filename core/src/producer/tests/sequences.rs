@@ -1,4 +1,4 @@
-//! Rules R7 to R12 and R16: sequences, epochs, windows, leaders, order.
+//! Rules R7 to R12: sequences, epochs, windows, leaders, order.
 
 use std::vec::Vec;
 
@@ -656,100 +656,6 @@ fn r21_crumbs_wait_while_two_requests_are_in_flight() {
     assert!(world.take_all().is_empty());
     world.pass(1);
     assert_eq!(world.take().only().values, ["crumb"], "but for no longer than linger");
-}
-
-#[test]
-fn r16_a_refusal_for_memory_makes_open_batches_due() {
-    let settings = Config {
-        linger: Duration::from_secs(60),
-        delivery_timeout: Duration::from_secs(200),
-        batch_size: 1_024,
-        ..Config::new()
-    };
-    let mut world = World::with(Growable::new(2_048), settings, 3);
-    let topic = world.ready();
-    world.send(topic, 0, "a");
-    world.send(topic, 1, "b");
-    assert!(world.take_all().is_empty(), "linger is not over");
-    assert_eq!(world.try_send(topic, 2, "c"), Err(Refused::Full(Full::Memory)));
-    let sent = world.take();
-    assert_eq!(sent.batches.len(), 2);
-    world.answer(&sent, &[(0, 0), (0, 0)]);
-    world.outcomes();
-    world.send(topic, 2, "c");
-}
-
-#[test]
-fn r16_what_a_full_memory_makes_due_takes_more_records_until_it_goes_out() {
-    let settings = Config {
-        linger: Duration::from_secs(60),
-        delivery_timeout: Duration::from_secs(200),
-        batch_size: 1_024,
-        max_in_flight: 1,
-        ..Config::new()
-    };
-    let mut world = World::with(Growable::new(3_072), settings, 4);
-    let topic = world.ready();
-    world.send(topic, 0, "a");
-    world.producer.flush(world.now);
-    let first = world.take();
-    world.send(topic, 1, "b");
-    world.send(topic, 2, "c");
-    assert_eq!(world.try_send(topic, 3, "d"), Err(Refused::Full(Full::Memory)));
-    world.send(topic, 1, "e");
-    world.answer(&first, &[(0, 0)]);
-    let sent = world.take();
-    let values: Vec<_> = sent.batches.iter().map(|batch| batch.values.join("")).collect();
-    assert_eq!(values, ["c", "be"]);
-}
-
-#[test]
-fn regression_r06_a_flush_closes_what_a_full_memory_has_made_due() {
-    let settings = Config {
-        linger: Duration::from_secs(60),
-        delivery_timeout: Duration::from_secs(200),
-        batch_size: 1_024,
-        max_in_flight: 1,
-        ..Config::new()
-    };
-    let mut world = World::with(Growable::new(2_048), settings, 3);
-    let topic = world.ready();
-    world.send(topic, 0, "a");
-    world.producer.flush(world.now);
-    let first = world.take();
-    world.send(topic, 1, "b");
-    assert_eq!(world.try_send(topic, 2, "c"), Err(Refused::Full(Full::Memory)));
-    let flush = world.producer.flush(world.now);
-    assert_eq!(world.try_send(topic, 1, "later"), Err(Refused::Full(Full::Memory)), "not into b's");
-    world.answer(&first, &[(0, 0)]);
-    let second = world.take();
-    assert_eq!(second.only().values, ["b"]);
-    world.acknowledge(&second, 0);
-    world.outcomes();
-    assert!(world.producer.is_flushed(flush), "seed 350");
-}
-
-#[test]
-fn r16_before_metadata_explicit_partitions_and_declared_topics_are_accepted() {
-    let mut world = World::new(config(), 2);
-    let topic = world.producer.topic("t").unwrap();
-    // An explicit partition is taken at the caller's word; a keyless record has to wait.
-    world.send(topic, 1, "explicit");
-    let keyless = Record::new(b"keyless");
-    let refused = world.producer.produce(world.now, topic, &keyless);
-    assert_eq!(refused, Err(Refused::TopicUnknown));
-    let sent = world.take();
-    assert_eq!(sent.only().values, ["explicit"]);
-    assert!(world.notices.contains(&Event::Topic(topic, Ok(2))), "{:?}", world.notices);
-    assert!(world.producer.produce(world.now, topic, &keyless).is_ok());
-
-    let mut world = World::new(config(), 2);
-    let declared = world.producer.declare_topic("t", 2).unwrap();
-    let keyed = Record::new(b"keyed").key(b"k").timestamp(0);
-    assert!(world.producer.produce(world.now, declared, &keyed).is_ok());
-    assert!(world.producer.produce(world.now, declared, &keyless).is_ok());
-    let sent = world.take_all();
-    assert_eq!(sent.iter().map(|s| s.batches.len()).sum::<usize>(), 2);
 }
 
 #[test]
