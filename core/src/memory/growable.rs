@@ -145,7 +145,7 @@ impl GrowableBlocks {
     }
 
     /// A spare buffer for `bytes` bytes.
-    fn spare(&mut self, bytes: usize) -> Option<Shared> {
+    fn reuse(&mut self, bytes: usize) -> Option<Shared> {
         let largest = if self.is_scarce() { None } else { self.spare.largest() };
         match largest {
             Some(buffer) if buffer.capacity() >= bytes => Some(buffer),
@@ -158,12 +158,12 @@ impl GrowableBlocks {
     }
 
     fn buffer(&mut self, bytes: u32) -> Option<Shared> {
-        if let Some(buffer) = self.spare(bytes as usize) {
+        if let Some(buffer) = self.reuse(bytes as usize) {
             return Some(buffer);
         }
         // A writer may have given one back.
         self.collect_held();
-        if let Some(buffer) = self.spare(bytes as usize) {
+        if let Some(buffer) = self.reuse(bytes as usize) {
             return Some(buffer);
         }
         let capacity = bytes.max(SMALLEST).min(self.largest());
@@ -192,6 +192,11 @@ impl GrowableBlocks {
 
     fn shared(&self, block: BlockId) -> Option<&Shared> {
         self.blocks.get(block.index())?.as_ref()
+    }
+
+    /// The buffer of a block that no writer holds.
+    fn own(&mut self, block: BlockId) -> Option<&mut Vec<u8>> {
+        Arc::get_mut(self.blocks.get_mut(block.index())?.as_mut()?)
     }
 }
 
@@ -234,8 +239,7 @@ impl Blocks for GrowableBlocks {
             return false;
         }
         // The buffer itself grows, so that those which are recycled have their full size.
-        let buffer = self.blocks.get_mut(block.index()).and_then(Option::as_mut);
-        let Some(bytes) = buffer.and_then(Arc::get_mut) else { return false };
+        let Some(bytes) = self.own(block) else { return false };
         if bytes.try_reserve_exact(more).is_err() {
             return false;
         }
@@ -259,8 +263,7 @@ impl Blocks for GrowableBlocks {
             Some(buffer) => self.spare.push(buffer),
             None => {}
         }
-        let buffer = self.blocks.get_mut(block.index()).and_then(Option::as_mut);
-        if let Some(buffer) = buffer.and_then(Arc::get_mut) {
+        if let Some(buffer) = self.own(block) {
             let before = buffer.capacity();
             buffer.truncate(needed);
             buffer.shrink_to(needed);
@@ -275,8 +278,7 @@ impl Blocks for GrowableBlocks {
     }
 
     fn get_mut(&mut self, block: BlockId) -> Option<&mut [u8]> {
-        let buffer = self.blocks.get_mut(block.index())?.as_mut()?;
-        Arc::get_mut(buffer).map(Vec::as_mut_slice)
+        self.own(block).map(Vec::as_mut_slice)
     }
 
     fn free(&mut self, block: BlockId) {
