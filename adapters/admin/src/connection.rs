@@ -43,7 +43,7 @@ pub(crate) trait Ask {
 }
 
 /// An answer, and how many milliseconds the broker wants to be left alone after it (KIP-219).
-#[derive(Debug)]
+#[derive(Default, Debug)]
 pub(crate) struct Told<T> {
     pub(crate) answer: T,
     pub(crate) throttle_ms: i32,

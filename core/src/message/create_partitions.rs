@@ -1,9 +1,11 @@
 //! CreatePartitions (key 37): gives topics more partitions. KIP-195, KIP-599 (quotas).
 
-use super::{AdminApi, ErrorCode, Step, need};
+pub use super::topic_results::Item;
+
+use super::topic_results::{Layout, Results};
+use super::{AdminApi, Step};
 use crate::error::Fault;
 use crate::wire::input::Input;
-use crate::wire::parse;
 use crate::wire::write::Put;
 
 const fn is_flexible(version: i16) -> bool {
@@ -54,44 +56,13 @@ pub fn request_end(out: &mut impl Put, version: i16, timeout_ms: i32, validate_o
     out.no_tags(is_flexible(version));
 }
 
-/// What an answer holds, in order of appearance.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum Item<'a> {
-    /// Wait this many milliseconds before the next request (version 1 on).
-    Throttle(i32),
-    /// A topic, and whether it has the partitions.
-    Topic {
-        /// Its name.
-        name: &'a [u8],
-        /// Why not, or success.
-        error: ErrorCode,
-    },
-    /// The next bytes of the broker's text about the last topic.
-    Text(&'a [u8]),
-}
-
-#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
-enum Stage {
-    #[default]
-    Throttle,
-    Count,
-    Topic,
-    TextLength,
-    Text,
-    TopicTags,
-    Tags,
-}
-
 /// Decodes an answer as a stream.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
-pub struct Answer {
-    stage: Stage,
-    topics: u32,
-    text: u32,
-}
+pub struct Answer(Results);
 
 impl Answer {
-    /// The next item of an answer in `version`.
+    /// The next item of an answer in `version`. Throttling is told from version 1 on, ids
+    /// never.
     ///
     /// # Errors
     /// What the broker did wrong.
@@ -100,56 +71,13 @@ impl Answer {
         version: i16,
         input: &'s mut Input<'_>,
     ) -> Result<Step<Item<'s>>, Fault> {
-        let flexible = is_flexible(version);
-        loop {
-            match self.stage {
-                Stage::Throttle => {
-                    let throttle = need!(input.atom(parse::int32)?);
-                    self.stage = Stage::Count;
-                    if version >= 1 && throttle > 0 {
-                        return Ok(Step::Item(Item::Throttle(throttle)));
-                    }
-                }
-                Stage::Count => {
-                    self.topics = need!(input.array(5, flexible)?);
-                    self.stage = Stage::Topic;
-                }
-                Stage::Topic if self.topics == 0 => self.stage = Stage::Tags,
-                Stage::Topic => {
-                    let topic = move |bytes| {
-                        let (rest, name) = parse::string(bytes, flexible)?;
-                        let (rest, error) = parse::int16(rest)?;
-                        Ok((rest, Item::Topic { name, error: ErrorCode(error) }))
-                    };
-                    return match input.atom(topic)? {
-                        Some(item) => {
-                            self.topics = self.topics.saturating_sub(1);
-                            self.stage = Stage::TextLength;
-                            Ok(Step::Item(item))
-                        }
-                        None => Ok(Step::More),
-                    };
-                }
-                Stage::TextLength => {
-                    self.text = need!(input.text_length(flexible)?).unwrap_or(0);
-                    self.stage = Stage::Text;
-                }
-                Stage::Text if self.text == 0 => self.stage = Stage::TopicTags,
-                Stage::Text => {
-                    let chunk = need!(input.text(&mut self.text));
-                    return Ok(Step::Item(Item::Text(chunk)));
-                }
-                Stage::TopicTags => {
-                    if !input.no_tags(flexible)? {
-                        return Ok(Step::More);
-                    }
-                    self.stage = Stage::Topic;
-                }
-                Stage::Tags => {
-                    return Ok(if input.no_tags(flexible)? { Step::End } else { Step::More });
-                }
-            }
-        }
+        let layout = Layout {
+            flexible: is_flexible(version),
+            throttles: version >= 1,
+            has_ids: false,
+            has_texts: true,
+        };
+        self.0.next(layout, input)
     }
 }
 
@@ -160,8 +88,9 @@ pub mod broker {
     use alloc::vec::Vec;
 
     use super::super::broker::{array, list, tags, whole};
-    use super::{ErrorCode, is_flexible};
+    use super::is_flexible;
     use crate::error::Fault;
+    use crate::message::ErrorCode;
     use crate::wire::parse::{self, Parsed};
     use crate::wire::write::Put;
 

@@ -1,5 +1,7 @@
 //! CreateTopics (key 19). KIP-4, KIP-464 (defaults), KIP-525 (what was made is told).
 
+pub use super::topic_results::Item;
+
 use super::{Api, ErrorCode, Step, metadata::pass_string, need};
 use crate::error::Fault;
 use crate::wire::input::{Input, Tag};
@@ -39,24 +41,6 @@ pub fn request(out: &mut impl Put, version: i16, topics: &[NewTopic<'_>], timeou
     out.int32(timeout_ms);
     out.boolean(false);
     out.no_tags(flexible);
-}
-
-/// What an answer holds, in order of appearance.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum Item<'a> {
-    /// Wait this many milliseconds before the next request (version 3 on).
-    Throttle(i32),
-    /// A topic, and whether it was made.
-    Topic {
-        /// Its name.
-        name: &'a [u8],
-        /// Its id, all zero below version 7.
-        id: [u8; 16],
-        /// Why not, or success.
-        error: ErrorCode,
-    },
-    /// The next bytes of the broker's text about the last topic.
-    Text(&'a [u8]),
 }
 
 #[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]

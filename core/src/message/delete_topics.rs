@@ -1,9 +1,11 @@
 //! DeleteTopics (key 20): removes topics by name, from version 6 on also by id. KIP-4, KIP-516.
 
-use super::{AdminApi, ErrorCode, Step, need};
+pub use super::topic_results::Item;
+
+use super::topic_results::{Layout, Results};
+use super::{AdminApi, Step};
 use crate::error::Fault;
 use crate::wire::input::Input;
-use crate::wire::parse;
 use crate::wire::write::Put;
 
 const fn is_flexible(version: i16) -> bool {
@@ -38,46 +40,13 @@ pub fn request_end(out: &mut impl Put, version: i16, timeout_ms: i32) {
     out.no_tags(is_flexible(version));
 }
 
-/// What an answer holds, in order of appearance.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum Item<'a> {
-    /// Wait this many milliseconds before the next request (version 2 on).
-    Throttle(i32),
-    /// A topic, and whether it was removed.
-    Topic {
-        /// Its name; empty if null.
-        name: &'a [u8],
-        /// Its id, all zero below version 6.
-        id: [u8; 16],
-        /// Why not, or success.
-        error: ErrorCode,
-    },
-    /// The next bytes of the broker's text about the last topic (version 5 on).
-    Text(&'a [u8]),
-}
-
-#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
-enum Stage {
-    #[default]
-    Throttle,
-    Count,
-    Topic,
-    TextLength,
-    Text,
-    TopicTags,
-    Tags,
-}
-
 /// Decodes an answer as a stream.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
-pub struct Answer {
-    stage: Stage,
-    topics: u32,
-    text: u32,
-}
+pub struct Answer(Results);
 
 impl Answer {
-    /// The next item of an answer in `version`.
+    /// The next item of an answer in `version`. Throttling is told from version 2 on, texts from
+    /// version 5, ids from version 6.
     ///
     /// # Errors
     /// What the broker did wrong.
@@ -86,65 +55,13 @@ impl Answer {
         version: i16,
         input: &'s mut Input<'_>,
     ) -> Result<Step<Item<'s>>, Fault> {
-        let flexible = is_flexible(version);
-        loop {
-            match self.stage {
-                Stage::Throttle => {
-                    let throttle = need!(input.atom(parse::int32)?);
-                    self.stage = Stage::Count;
-                    if version >= 2 && throttle > 0 {
-                        return Ok(Step::Item(Item::Throttle(throttle)));
-                    }
-                }
-                Stage::Count => {
-                    self.topics = need!(input.array(4, flexible)?);
-                    self.stage = Stage::Topic;
-                }
-                Stage::Topic if self.topics == 0 => self.stage = Stage::Tags,
-                Stage::Topic => {
-                    let topic = move |bytes| {
-                        let (rest, name) = if version >= 6 {
-                            parse::nullable_string(bytes, flexible)?
-                        } else {
-                            let (rest, name) = parse::string(bytes, flexible)?;
-                            (rest, Some(name))
-                        };
-                        let (rest, id) =
-                            if version >= 6 { parse::uuid(rest)? } else { (rest, [0; 16]) };
-                        let (rest, error) = parse::int16(rest)?;
-                        let name = name.unwrap_or(&[]);
-                        Ok((rest, Item::Topic { name, id, error: ErrorCode(error) }))
-                    };
-                    return match input.atom(topic)? {
-                        Some(item) => {
-                            self.topics = self.topics.saturating_sub(1);
-                            self.stage =
-                                if version >= 5 { Stage::TextLength } else { Stage::TopicTags };
-                            Ok(Step::Item(item))
-                        }
-                        None => Ok(Step::More),
-                    };
-                }
-                Stage::TextLength => {
-                    self.text = need!(input.text_length(flexible)?).unwrap_or(0);
-                    self.stage = Stage::Text;
-                }
-                Stage::Text if self.text == 0 => self.stage = Stage::TopicTags,
-                Stage::Text => {
-                    let chunk = need!(input.text(&mut self.text));
-                    return Ok(Step::Item(Item::Text(chunk)));
-                }
-                Stage::TopicTags => {
-                    if !input.no_tags(flexible)? {
-                        return Ok(Step::More);
-                    }
-                    self.stage = Stage::Topic;
-                }
-                Stage::Tags => {
-                    return Ok(if input.no_tags(flexible)? { Step::End } else { Step::More });
-                }
-            }
-        }
+        let layout = Layout {
+            flexible: is_flexible(version),
+            throttles: version >= 2,
+            has_ids: version >= 6,
+            has_texts: version >= 5,
+        };
+        self.0.next(layout, input)
     }
 }
 
@@ -155,8 +72,9 @@ pub mod broker {
     use alloc::vec::Vec;
 
     use super::super::broker::{list, tags, whole};
-    use super::{ErrorCode, is_flexible};
+    use super::is_flexible;
     use crate::error::Fault;
+    use crate::message::ErrorCode;
     use crate::wire::parse::{self, Parsed};
     use crate::wire::write::Put;
 

@@ -114,6 +114,18 @@ enum Stage {
     Tags,
 }
 
+/// In what an answer of this shape may differ from others; IncrementalAlterConfigs has it, too.
+#[derive(Copy, Clone)]
+pub(super) struct Layout {
+    pub(super) flexible: bool,
+    /// The client is the one to wait.
+    pub(super) throttles: bool,
+    /// Resources come with their settings.
+    pub(super) has_settings: bool,
+    /// Settings come with their type and documentation.
+    pub(super) is_documented: bool,
+}
+
 /// Decodes an answer as a stream.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct Answer {
@@ -136,18 +148,35 @@ impl Answer {
         version: i16,
         input: &'s mut Input<'_>,
     ) -> Result<Step<Item<'s>>, Fault> {
-        let flexible = is_flexible(version);
+        let layout = Layout {
+            flexible: is_flexible(version),
+            throttles: version >= 2,
+            has_settings: true,
+            is_documented: version >= 3,
+        };
+        self.next_of(layout, input)
+    }
+
+    /// The next item of an answer that is laid out so.
+    pub(super) fn next_of<'s>(
+        &mut self,
+        layout: Layout,
+        input: &'s mut Input<'_>,
+    ) -> Result<Step<Item<'s>>, Fault> {
+        let Layout { flexible, throttles, has_settings, is_documented } = layout;
         loop {
             match self.stage {
                 Stage::Throttle => {
                     let throttle = need!(input.atom(parse::int32)?);
                     self.stage = Stage::ResourceCount;
-                    if version >= 2 && throttle > 0 {
+                    if throttles && throttle > 0 {
                         return Ok(Step::Item(Item::Throttle(throttle)));
                     }
                 }
                 Stage::ResourceCount => {
-                    self.resources = need!(input.array(7, flexible)?);
+                    // A code, a text, a kind and a name; a count of settings.
+                    let least = if has_settings { 7 } else { 6 };
+                    self.resources = need!(input.array(least, flexible)?);
                     self.stage = Stage::Error;
                 }
                 Stage::Error if self.resources == 0 => self.stage = Stage::Tags,
@@ -172,13 +201,10 @@ impl Answer {
                         let (rest, name) = parse::string(rest, flexible)?;
                         Ok((rest, Item::Resource { kind, name }))
                     };
-                    return match input.atom(resource)? {
-                        Some(item) => {
-                            self.stage = Stage::SettingCount;
-                            Ok(Step::Item(item))
-                        }
-                        None => Ok(Step::More),
-                    };
+                    let item = need!(input.atom(resource)?);
+                    self.stage =
+                        if has_settings { Stage::SettingCount } else { Stage::ResourceTags };
+                    return Ok(Step::Item(item));
                 }
                 Stage::SettingCount => {
                     self.settings = need!(input.array(9, flexible)?);
@@ -243,13 +269,13 @@ impl Answer {
                     self.stage = Stage::SynonymName;
                 }
                 Stage::Kind => {
-                    if version >= 3 {
+                    if is_documented {
                         need!(input.atom(parse::int8)?);
                     }
                     self.stage = Stage::Documentation;
                 }
                 Stage::Documentation => {
-                    if version >= 3 {
+                    if is_documented {
                         need!(pass_string(input, flexible)?);
                     }
                     self.stage = Stage::SettingTags;

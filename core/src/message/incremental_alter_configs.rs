@@ -1,9 +1,11 @@
 //! IncrementalAlterConfigs (key 44): changes single settings of topics, brokers and more. KIP-339.
 
-use super::{AdminApi, ErrorCode, Step, need};
+pub use super::describe_configs::Item;
+
+use super::describe_configs::{self, Layout};
+use super::{AdminApi, Step};
 use crate::error::Fault;
 use crate::wire::input::Input;
-use crate::wire::parse;
 use crate::wire::write::Put;
 
 const fn is_flexible(version: i16) -> bool {
@@ -44,8 +46,8 @@ pub fn request_start(out: &mut impl Put, version: i16, count: u32) {
 }
 
 /// Writes the start of one resource of a request, of which `count` settings change. Its kind is
-/// that of DescribeConfigs: [`TOPIC`](super::describe_configs::TOPIC) or
-/// [`BROKER`](super::describe_configs::BROKER).
+/// that of DescribeConfigs: [`TOPIC`](describe_configs::TOPIC) or
+/// [`BROKER`](describe_configs::BROKER).
 pub fn request_resource(out: &mut impl Put, version: i16, kind: i8, name: &[u8], count: u32) {
     let flexible = is_flexible(version);
     out.int8(kind);
@@ -80,44 +82,10 @@ pub fn request_end(out: &mut impl Put, version: i16, validate_only: bool) {
     out.no_tags(is_flexible(version));
 }
 
-/// What an answer holds, in order of appearance.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum Item<'a> {
-    /// Wait this many milliseconds before the next request.
-    Throttle(i32),
-    /// Why the settings of the next resource were not changed, or success.
-    Error(ErrorCode),
-    /// The next bytes of the broker's text about the error.
-    Text(&'a [u8]),
-    /// The resource that the last error is about.
-    Resource {
-        /// What it is, as in the request.
-        kind: i8,
-        /// Its name.
-        name: &'a [u8],
-    },
-}
-
-#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
-enum Stage {
-    #[default]
-    Throttle,
-    Count,
-    Error,
-    TextLength,
-    Text,
-    Resource,
-    ResourceTags,
-    Tags,
-}
-
-/// Decodes an answer as a stream.
+/// Decodes an answer as a stream. It is that of DescribeConfigs without settings: of [`Item`]
+/// there are throttling, errors, their texts, and resources.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
-pub struct Answer {
-    stage: Stage,
-    resources: u32,
-    text: u32,
-}
+pub struct Answer(describe_configs::Answer);
 
 impl Answer {
     /// The next item of an answer in `version`.
@@ -129,61 +97,13 @@ impl Answer {
         version: i16,
         input: &'s mut Input<'_>,
     ) -> Result<Step<Item<'s>>, Fault> {
-        let flexible = is_flexible(version);
-        loop {
-            match self.stage {
-                Stage::Throttle => {
-                    let throttle = need!(input.atom(parse::int32)?);
-                    self.stage = Stage::Count;
-                    if throttle > 0 {
-                        return Ok(Step::Item(Item::Throttle(throttle)));
-                    }
-                }
-                Stage::Count => {
-                    self.resources = need!(input.array(6, flexible)?);
-                    self.stage = Stage::Error;
-                }
-                Stage::Error if self.resources == 0 => self.stage = Stage::Tags,
-                Stage::Error => {
-                    let code = need!(input.atom(parse::int16)?);
-                    self.resources = self.resources.saturating_sub(1);
-                    self.stage = Stage::TextLength;
-                    return Ok(Step::Item(Item::Error(ErrorCode(code))));
-                }
-                Stage::TextLength => {
-                    self.text = need!(input.text_length(flexible)?).unwrap_or(0);
-                    self.stage = Stage::Text;
-                }
-                Stage::Text if self.text == 0 => self.stage = Stage::Resource,
-                Stage::Text => {
-                    let chunk = need!(input.text(&mut self.text));
-                    return Ok(Step::Item(Item::Text(chunk)));
-                }
-                Stage::Resource => {
-                    let resource = move |bytes| {
-                        let (rest, kind) = parse::int8(bytes)?;
-                        let (rest, name) = parse::string(rest, flexible)?;
-                        Ok((rest, Item::Resource { kind, name }))
-                    };
-                    return match input.atom(resource)? {
-                        Some(item) => {
-                            self.stage = Stage::ResourceTags;
-                            Ok(Step::Item(item))
-                        }
-                        None => Ok(Step::More),
-                    };
-                }
-                Stage::ResourceTags => {
-                    if !input.no_tags(flexible)? {
-                        return Ok(Step::More);
-                    }
-                    self.stage = Stage::Error;
-                }
-                Stage::Tags => {
-                    return Ok(if input.no_tags(flexible)? { Step::End } else { Step::More });
-                }
-            }
-        }
+        let layout = Layout {
+            flexible: is_flexible(version),
+            throttles: true,
+            has_settings: false,
+            is_documented: false,
+        };
+        self.0.next_of(layout, input)
     }
 }
 
@@ -194,8 +114,9 @@ pub mod broker {
     use alloc::vec::Vec;
 
     use super::super::broker::{list, tags, whole};
-    use super::{ErrorCode, is_flexible};
+    use super::is_flexible;
     use crate::error::Fault;
+    use crate::message::ErrorCode;
     use crate::wire::parse::{self, Parsed};
     use crate::wire::write::Put;
 

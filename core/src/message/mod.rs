@@ -36,6 +36,7 @@ pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod metadata;
 pub mod produce;
+mod topic_results;
 
 pub use admin::{AdminApi, AnyApi};
 pub use error_code::ErrorCode;

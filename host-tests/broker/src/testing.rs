@@ -200,7 +200,7 @@ impl Client {
         read(&body, |input| {
             let step = cursor.next(version, input)?;
             match step {
-                Step::Item(Item::Topic { name, error }) => {
+                Step::Item(Item::Topic { name, error, .. }) => {
                     topics.push((text(name), error.0, String::new()));
                 }
                 Step::Item(Item::Text(part)) => {

@@ -8,13 +8,14 @@ use kafka_protocol::messages::{BrokerId, CreatePartitionsRequest, CreatePartitio
 use ottla::error::Fault;
 use ottla::message::create_partitions as codec;
 use ottla::message::create_partitions::broker::{Answer, Request, RequestTopic, Topic};
-use ottla::message::{AdminApi, AnyApi, ErrorCode, Step};
+use ottla::message::{AdminApi, AnyApi, Step};
 use ottla::wire::input::Input;
 use ottla::wire::write::Put;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
+pub use crate::create_topics::Item;
 use crate::theirs::{self, Extras};
 use crate::{Answers, Codec, Requests, draw};
 
@@ -25,29 +26,6 @@ pub struct CreatePartitions;
 impl Codec for CreatePartitions {
     const API: AnyApi = AnyApi::Admin(AdminApi::CreatePartitions);
     const VERSIONS: RangeInclusive<i16> = 0..=3;
-}
-
-/// [`codec::Item`] as a value of its own, its texts in one piece.
-#[derive(Clone, PartialEq, Debug)]
-#[allow(missing_docs, reason = "as in the codec")]
-pub enum Item {
-    Throttle(i32),
-    Topic { name: Vec<u8>, error: ErrorCode },
-    Text(Vec<u8>),
-}
-
-impl Item {
-    fn append(item: codec::Item<'_>, items: &mut Vec<Self>) {
-        let next = match item {
-            codec::Item::Throttle(millis) => Self::Throttle(millis),
-            codec::Item::Topic { name, error } => Self::Topic { name: name.to_vec(), error },
-            codec::Item::Text(chunk) => match items.last_mut() {
-                Some(Self::Text(text)) => return text.extend_from_slice(chunk),
-                _ => Self::Text(chunk.to_vec()),
-            },
-        };
-        items.push(next);
-    }
 }
 
 impl Answers for CreatePartitions {
@@ -90,7 +68,7 @@ impl Answers for CreatePartitions {
             items.push(Item::Throttle(answer.throttle_ms));
         }
         for topic in &answer.topics {
-            items.push(Item::Topic { name: topic.name.clone(), error: topic.error });
+            items.push(Item::Topic { name: topic.name.clone(), id: [0; 16], error: topic.error });
             let text = topic.text.iter().filter(|text| !text.is_empty());
             items.extend(text.map(|text| Item::Text(text.clone().into())));
         }

@@ -37,7 +37,7 @@ pub enum Item {
 }
 
 impl Item {
-    fn append(item: codec::Item<'_>, items: &mut Vec<Self>) {
+    pub(crate) fn append(item: codec::Item<'_>, items: &mut Vec<Self>) {
         let next = match item {
             codec::Item::Throttle(millis) => Self::Throttle(millis),
             codec::Item::Topic { name, id, error } => {

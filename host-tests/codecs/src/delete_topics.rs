@@ -8,13 +8,14 @@ use kafka_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
 use ottla::error::Fault;
 use ottla::message::delete_topics as codec;
 use ottla::message::delete_topics::broker::{Answer, Request, RequestTopic, Topic};
-use ottla::message::{AdminApi, AnyApi, ErrorCode, Step};
+use ottla::message::{AdminApi, AnyApi, Step};
 use ottla::wire::input::Input;
 use ottla::wire::write::Put;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
+pub use crate::create_topics::Item;
 use crate::theirs::{self, Extras};
 use crate::{Answers, Codec, Requests, draw};
 
@@ -25,31 +26,6 @@ pub struct DeleteTopics;
 impl Codec for DeleteTopics {
     const API: AnyApi = AnyApi::Admin(AdminApi::DeleteTopics);
     const VERSIONS: RangeInclusive<i16> = 1..=6;
-}
-
-/// [`codec::Item`] as a value of its own, its texts in one piece.
-#[derive(Clone, PartialEq, Debug)]
-#[allow(missing_docs, reason = "as in the codec")]
-pub enum Item {
-    Throttle(i32),
-    Topic { name: Vec<u8>, id: [u8; 16], error: ErrorCode },
-    Text(Vec<u8>),
-}
-
-impl Item {
-    fn append(item: codec::Item<'_>, items: &mut Vec<Self>) {
-        let next = match item {
-            codec::Item::Throttle(millis) => Self::Throttle(millis),
-            codec::Item::Topic { name, id, error } => {
-                Self::Topic { name: name.to_vec(), id, error }
-            }
-            codec::Item::Text(chunk) => match items.last_mut() {
-                Some(Self::Text(text)) => return text.extend_from_slice(chunk),
-                _ => Self::Text(chunk.to_vec()),
-            },
-        };
-        items.push(next);
-    }
 }
 
 impl Answers for DeleteTopics {

@@ -10,7 +10,7 @@ use ottla::message::incremental_alter_configs::broker::{
     Answer, Request, RequestResource, RequestSetting, Resource,
 };
 use ottla::message::incremental_alter_configs::{self as codec, Operation};
-use ottla::message::{AdminApi, AnyApi, ErrorCode, Step};
+use ottla::message::{AdminApi, AnyApi, Step};
 use ottla::wire::input::Input;
 use ottla::wire::write::Put;
 use proptest::collection::vec;
@@ -18,6 +18,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+pub use crate::describe_configs::Item;
 use crate::theirs::{self, Extras};
 use crate::{Answers, Codec, Requests, draw};
 
@@ -28,31 +29,6 @@ pub struct IncrementalAlterConfigs;
 impl Codec for IncrementalAlterConfigs {
     const API: AnyApi = AnyApi::Admin(AdminApi::IncrementalAlterConfigs);
     const VERSIONS: RangeInclusive<i16> = 0..=1;
-}
-
-/// [`codec::Item`] as a value of its own, its texts in one piece.
-#[derive(Clone, PartialEq, Debug)]
-#[allow(missing_docs, reason = "as in the codec")]
-pub enum Item {
-    Throttle(i32),
-    Error(ErrorCode),
-    Text(Vec<u8>),
-    Resource { kind: i8, name: Vec<u8> },
-}
-
-impl Item {
-    fn append(item: codec::Item<'_>, items: &mut Vec<Self>) {
-        let next = match item {
-            codec::Item::Throttle(millis) => Self::Throttle(millis),
-            codec::Item::Error(code) => Self::Error(code),
-            codec::Item::Text(chunk) => match items.last_mut() {
-                Some(Self::Text(text)) => return text.extend_from_slice(chunk),
-                _ => Self::Text(chunk.to_vec()),
-            },
-            codec::Item::Resource { kind, name } => Self::Resource { kind, name: name.to_vec() },
-        };
-        items.push(next);
-    }
 }
 
 impl Answers for IncrementalAlterConfigs {

@@ -2,14 +2,14 @@
 
 use ottla::error::Fault;
 use ottla::message::describe_configs::TOPIC;
-use ottla::message::incremental_alter_configs::{self as codec, Item, Operation};
-use ottla::message::{AdminApi, AnyApi, ErrorCode};
+use ottla::message::incremental_alter_configs::{self as codec, Operation};
+use ottla::message::{AdminApi, AnyApi};
 use ottla::wire::input::Input;
 
+use super::describe_configs::Reading;
 use super::{Verdict, each_item};
 use crate::change::Change;
 use crate::connection::{Ask, Told};
-use crate::reading::lossy;
 
 /// Changes settings of a topic.
 #[derive(Debug)]
@@ -46,18 +46,9 @@ impl Ask for AlterConfigs<'_> {
     }
 
     fn read(version: i16, input: &mut Input<'_>) -> Result<Told<Vec<Verdict>>, Fault> {
-        let mut cursor = codec::Answer::default();
-        let (mut throttle_ms, mut told) = (0, Vec::new());
-        let (mut error, mut words) = (ErrorCode::NONE, Vec::new());
-        each_item!(cursor.next(version, input),
-            Item::Throttle(ms) => throttle_ms = ms,
-            Item::Error(code) => error = code,
-            Item::Text(part) => words.extend_from_slice(part),
-            Item::Resource { name, .. } => {
-                let text = lossy(&std::mem::take(&mut words));
-                told.push(Verdict { name: lossy(name), error, text, id: None });
-            }
-        );
-        Ok(Told { answer: told, throttle_ms })
+        let (mut cursor, mut reading) = (codec::Answer::default(), Reading::default());
+        each_item!(cursor.next(version, input), item => reading.take(item));
+        let Told { answer, throttle_ms } = reading.told;
+        Ok(Told { answer: answer.into_iter().map(|(verdict, _)| verdict).collect(), throttle_ms })
     }
 }

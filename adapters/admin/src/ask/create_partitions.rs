@@ -1,13 +1,12 @@
 //! CreatePartitions (key 37), for one topic, its brokers chosen by the cluster.
 
 use ottla::error::Fault;
-use ottla::message::create_partitions::{self as codec, Item};
+use ottla::message::create_partitions as codec;
 use ottla::message::{AdminApi, AnyApi};
 use ottla::wire::input::Input;
 
-use super::{Verdict, each_item};
+use super::{Verdict, each_item, topic_result};
 use crate::connection::{Ask, Told};
-use crate::reading::lossy;
 
 /// Gives a topic more partitions.
 #[derive(Debug)]
@@ -29,20 +28,8 @@ impl Ask for CreatePartitions<'_> {
     }
 
     fn read(version: i16, input: &mut Input<'_>) -> Result<Told<Vec<Verdict>>, Fault> {
-        let mut cursor = codec::Answer::default();
-        let (mut throttle_ms, mut told) = (0, Vec::<Verdict>::new());
-        each_item!(cursor.next(version, input),
-            Item::Throttle(ms) => throttle_ms = ms,
-            Item::Topic { name, error } => {
-                let name = lossy(name);
-                told.push(Verdict { name, error, text: String::new(), id: None });
-            },
-            Item::Text(part) => {
-                if let Some(last) = told.last_mut() {
-                    last.text.push_str(&lossy(part));
-                }
-            }
-        );
-        Ok(Told { answer: told, throttle_ms })
+        let (mut cursor, mut told) = (codec::Answer::default(), Told::default());
+        each_item!(cursor.next(version, input), item => topic_result(&mut told, item));
+        Ok(told)
     }
 }

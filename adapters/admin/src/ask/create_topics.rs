@@ -1,16 +1,14 @@
 //! CreateTopics (key 19), with assignments by hand, and to check only.
 
 use ottla::error::Fault;
-use ottla::message::create_topics::{self as codec, Item};
+use ottla::message::create_topics as codec;
 use ottla::message::{AnyApi, Api};
 use ottla::wire::input::Input;
 use ottla::wire::write::Put;
 
-use super::{Verdict, each_item};
+use super::{Verdict, each_item, topic_result};
 use crate::change::NewTopic;
 use crate::connection::{Ask, Told};
-use crate::reading::lossy;
-use crate::view::TopicId;
 
 /// Makes topics.
 #[derive(Debug)]
@@ -68,21 +66,9 @@ impl Ask for CreateTopics<'_> {
     }
 
     fn read(version: i16, input: &mut Input<'_>) -> Result<Told<Vec<Verdict>>, Fault> {
-        let mut cursor = codec::Answer::default();
-        let (mut throttle_ms, mut told) = (0, Vec::<Verdict>::new());
-        each_item!(cursor.next(version, input),
-            Item::Throttle(ms) => throttle_ms = ms,
-            Item::Topic { name, id, error } => {
-                let (name, id) = (lossy(name), TopicId::of(id));
-                told.push(Verdict { name, error, text: String::new(), id });
-            },
-            Item::Text(part) => {
-                if let Some(last) = told.last_mut() {
-                    last.text.push_str(&lossy(part));
-                }
-            }
-        );
-        Ok(Told { answer: told, throttle_ms })
+        let (mut cursor, mut told) = (codec::Answer::default(), Told::default());
+        each_item!(cursor.next(version, input), item => topic_result(&mut told, item));
+        Ok(told)
     }
 }
 

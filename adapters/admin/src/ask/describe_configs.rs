@@ -1,5 +1,7 @@
 //! DescribeConfigs (key 32), for topics.
 
+use std::mem;
+
 use ottla::error::Fault;
 use ottla::message::describe_configs::{self as codec, Item, TOPIC};
 use ottla::message::{AdminApi, AnyApi, ErrorCode};
@@ -29,40 +31,54 @@ impl Ask for DescribeConfigs<'_> {
     }
 
     fn read(version: i16, input: &mut Input<'_>) -> Result<Told<Self::Answer>, Fault> {
-        let mut cursor = codec::Answer::default();
-        let mut throttle_ms = 0;
-        let mut told: Self::Answer = Vec::new();
-        let (mut code, mut words) = (ErrorCode::NONE, Vec::new());
-        let mut value = Vec::new();
-        each_item!(cursor.next(version, input),
-            Item::Throttle(ms) => throttle_ms = ms,
-            Item::Error(error) => code = error,
-            Item::Text(part) => words.extend_from_slice(part),
+        let (mut cursor, mut reading) = (codec::Answer::default(), Reading::default());
+        each_item!(cursor.next(version, input), item => reading.take(item));
+        Ok(reading.told)
+    }
+}
+
+/// An answer that has a result for each resource, as far as it was read.
+#[derive(Default)]
+pub(crate) struct Reading {
+    pub(crate) told: Told<Vec<(Verdict, Vec<Setting>)>>,
+    /// Of the resource that comes next.
+    error: ErrorCode,
+    text: Vec<u8>,
+    /// Of the last setting.
+    value: Vec<u8>,
+}
+
+impl Reading {
+    pub(crate) fn take(&mut self, item: Item<'_>) {
+        let answer = &mut self.told.answer;
+        match item {
+            Item::Throttle(ms) => self.told.throttle_ms = ms,
+            Item::Error(error) => self.error = error,
+            Item::Text(part) => self.text.extend_from_slice(part),
             Item::Resource { name, .. } => {
-                let text = lossy(&std::mem::take(&mut words));
-                let verdict = Verdict { name: lossy(name), error: code, text, id: None };
-                told.push((verdict, Vec::new()));
-            },
+                let text = lossy(&mem::take(&mut self.text));
+                let verdict = Verdict { name: lossy(name), error: self.error, text, id: None };
+                answer.push((verdict, Vec::new()));
+            }
             Item::Setting(name) => {
                 let name = lossy(name);
                 let source = Source::Default;
                 let setting =
                     Setting { name, value: None, source, read_only: false, sensitive: false };
-                if let Some((_, settings)) = told.last_mut() {
+                if let Some((_, settings)) = answer.last_mut() {
                     settings.push(setting);
                 }
-            },
-            Item::Value(part) => value.extend_from_slice(part),
+            }
+            Item::Value(part) => self.value.extend_from_slice(part),
             Item::About { has_value, read_only, source, sensitive } => {
-                let value = std::mem::take(&mut value);
-                if let Some(setting) = told.last_mut().and_then(|(_, list)| list.last_mut()) {
+                let value = mem::take(&mut self.value);
+                if let Some(setting) = answer.last_mut().and_then(|(_, list)| list.last_mut()) {
                     setting.value = has_value.then(|| lossy(&value));
                     setting.source = Source::of(source);
                     setting.read_only = read_only;
                     setting.sensitive = sensitive;
                 }
             }
-        );
-        Ok(Told { answer: told, throttle_ms })
+        }
     }
 }

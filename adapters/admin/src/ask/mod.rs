@@ -9,7 +9,10 @@ pub(crate) mod describe_topic_partitions;
 pub(crate) mod metadata;
 
 use ottla::message::ErrorCode;
+use ottla::message::delete_topics::Item;
 
+use crate::connection::Told;
+use crate::reading::lossy;
 use crate::view::TopicId;
 
 /// What a broker says of one topic that was to be changed.
@@ -19,6 +22,22 @@ pub(crate) struct Verdict {
     pub(crate) error: ErrorCode,
     pub(crate) text: String,
     pub(crate) id: Option<TopicId>,
+}
+
+/// Takes the next item of an answer that has a result for each topic.
+pub(crate) fn topic_result(told: &mut Told<Vec<Verdict>>, item: Item<'_>) {
+    match item {
+        Item::Throttle(ms) => told.throttle_ms = ms,
+        Item::Topic { name, id, error } => {
+            let (name, id) = (lossy(name), TopicId::of(id));
+            told.answer.push(Verdict { name, error, text: String::new(), id });
+        }
+        Item::Text(part) => {
+            if let Some(last) = told.answer.last_mut() {
+                last.text.push_str(&lossy(part));
+            }
+        }
+    }
 }
 
 /// Reads an answer by its decoder: what each item is good for is said by the arms, before the
