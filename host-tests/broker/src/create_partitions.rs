@@ -3,46 +3,26 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use ottla::message::create_partitions::broker::{Answer, Request, RequestTopic, Topic};
 use ottla::message::{AdminApi, ErrorCode, broker};
 
 use crate::cluster::Cluster;
-use crate::create_topics::{Failure, assign, check_nodes, fail};
+use crate::create_topics::{Failure, assign, check_nodes, each_topic, fail};
 use crate::partition::Partition;
 use crate::request::Asking;
 
 /// The frame of the answer.
 pub(crate) fn handle(cluster: &mut Cluster, asking: &Asking, request: &Request<'_>) -> Vec<u8> {
-    let names: Vec<&[u8]> = request.topics.iter().map(|topic| topic.name).collect();
-    let mut told = BTreeSet::new();
-    let mut topics = Vec::new();
-    for topic in &request.topics {
-        if !told.insert(topic.name) {
-            continue;
-        }
-        let is_twice = names.iter().filter(|name| **name == topic.name).count() > 1;
-        let result = match asking.forced.before() {
-            Some(code) => fail(code, code.name()),
-            None if is_twice => {
-                fail(ErrorCode::INVALID_REQUEST, "the topic stands in the request twice")
-            }
-            None => add(cluster, topic, request.validate_only),
-        };
-        let result = match asking.forced.code() {
-            Some(code) => fail(code, code.name()),
-            None if result.is_ok() && request.timeout_ms <= 0 => {
-                fail(ErrorCode::REQUEST_TIMED_OUT, "no time was given to wait for it")
-            }
-            None => result,
-        };
+    let grow = |topic| add(cluster, topic, request.validate_only);
+    let results = each_topic(asking, request.timeout_ms, &request.topics, |topic| topic.name, grow);
+    let told = results.into_iter().map(|(topic, result)| {
         let (error, text) = match result {
             Ok(()) => (ErrorCode::NONE, None),
             Err((code, text)) => (code, Some(text)),
         };
-        topics.push(Topic { name: topic.name.to_vec(), error, text });
-    }
+        Topic { name: topic.name.to_vec(), error, text }
+    });
+    let topics = told.collect();
     let answer = Answer { throttle_ms: asking.throttle_ms, topics };
     broker::answer(AdminApi::CreatePartitions, asking.version, asking.correlation, |out| {
         answer.write(asking.version, out);

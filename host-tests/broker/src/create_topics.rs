@@ -81,33 +81,50 @@ pub(crate) fn fail<T>(code: ErrorCode, text: impl Into<String>) -> Result<T, Fai
     Err((code, text.into()))
 }
 
-/// The frame of the answer.
-pub(crate) fn handle(cluster: &mut Cluster, asking: &Asking, request: &Request<'_>) -> Vec<u8> {
-    let names: Vec<&[u8]> = request.topics.iter().map(|topic| topic.name).collect();
+/// What becomes of each topic of a request by `act`. One that stands there twice is refused, and told
+/// once. Answers that were scripted, and a client that does not wait, count before and behind it.
+pub(crate) fn each_topic<'t, T, R>(
+    asking: &Asking,
+    timeout_ms: i32,
+    topics: &'t [T],
+    name: impl Fn(&'t T) -> &'t [u8],
+    mut act: impl FnMut(&'t T) -> Result<R, Failure>,
+) -> Vec<(&'t T, Result<R, Failure>)> {
     let mut told = BTreeSet::new();
-    let mut topics = Vec::new();
-    for topic in &request.topics {
-        if !told.insert(topic.name) {
+    let mut results = Vec::new();
+    for topic in topics {
+        if !told.insert(name(topic)) {
             continue;
         }
-        let is_twice = names.iter().filter(|name| **name == topic.name).count() > 1;
+        let is_twice = topics.iter().filter(|other| name(other) == name(topic)).count() > 1;
         let result = match asking.forced.before() {
             Some(code) => fail(code, code.name()),
             None if is_twice => {
                 fail(ErrorCode::INVALID_REQUEST, "the topic stands in the request twice")
             }
-            None => read(topic, asking.profile)
-                .and_then(|new| create(cluster, asking.profile, &new, request.validate_only)),
+            None => act(topic),
         };
         let result = match asking.forced.code() {
             Some(code) => fail(code, code.name()),
-            None if result.is_ok() && request.timeout_ms <= 0 => {
+            None if result.is_ok() && timeout_ms <= 0 => {
                 fail(ErrorCode::REQUEST_TIMED_OUT, "no time was given to wait for it")
             }
             None => result,
         };
-        topics.push(answer(topic.name, result));
+        results.push((topic, result));
     }
+    results
+}
+
+/// The frame of the answer.
+pub(crate) fn handle(cluster: &mut Cluster, asking: &Asking, request: &Request<'_>) -> Vec<u8> {
+    let make = |topic| {
+        let new = read(topic, asking.profile)?;
+        create(cluster, asking.profile, &new, request.validate_only)
+    };
+    let results = each_topic(asking, request.timeout_ms, &request.topics, |topic| topic.name, make);
+    let topics: Vec<Topic> =
+        results.into_iter().map(|(topic, result)| answer(topic.name, result)).collect();
     broker::answer(Api::CreateTopics, asking.version, asking.correlation, |out| {
         write(&topics, asking.version, out);
     })
