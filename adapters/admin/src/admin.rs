@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ottla::error::Fault;
-use ottla_tokio::{Connector, TcpConnector};
+use ottla_tokio::{ConfigError, Connector, TcpConnector};
 
 use crate::ask::alter_configs::AlterConfigs;
 use crate::ask::create_partitions::CreatePartitions;
@@ -14,7 +14,7 @@ use crate::ask::describe_configs::DescribeConfigs;
 use crate::ask::describe_topic_partitions::DescribeTopicPartitions;
 use crate::call::{Call, Changing};
 use crate::change::{Change, NewTopic, check_name};
-use crate::config::{Builder, Config, ConfigError};
+use crate::config::{Builder, Config};
 use crate::error::{Error, ErrorKind, TopicResult};
 use crate::links::Links;
 use crate::view::{Cluster, Setting, Topic, TopicId};

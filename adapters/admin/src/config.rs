@@ -1,10 +1,9 @@
 //! Settings of an administration client, by builder. From Java's names:
 //! [`Config::from_properties`].
 
-use std::fmt;
 use std::time::Duration;
 
-use ottla_tokio::{Connector, TcpConnector};
+use ottla_tokio::{ConfigError, ConfigProblem, Connector, TcpConnector};
 
 use crate::admin::Admin;
 use crate::view::address;
@@ -27,7 +26,7 @@ pub struct Config {
     pub(crate) max_idle: Option<Duration>,
     pub(crate) retries: u32,
     pub(crate) tcp: TcpConnector,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<ConfigProblem>,
 }
 
 impl Config {
@@ -83,9 +82,9 @@ impl Config {
         ]
     }
 
-    /// What was given and has no effect, one sentence each; they are logged at `WARN`, too.
+    /// What was given and has no effect, by key; they are logged at `WARN`, too.
     #[must_use]
-    pub fn warnings(&self) -> &[String] {
+    pub fn warnings(&self) -> &[ConfigProblem] {
         &self.warnings
     }
 }
@@ -106,7 +105,7 @@ pub struct Builder {
     pub(crate) max_idle: Option<Duration>,
     pub(crate) retries: u32,
     pub(crate) tcp: TcpConnector,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<ConfigProblem>,
     pub(crate) faults: Vec<ConfigProblem>,
 }
 
@@ -208,10 +207,9 @@ impl Builder {
             None => REQUEST_TIMEOUT.min(api_timeout),
         };
         if request_timeout > api_timeout && self.api_timeout.is_none() {
-            self.warnings.push(format!(
-                "default.api.timeout.ms: raised to request.timeout.ms, which is {} ms",
-                request_timeout.as_millis()
-            ));
+            let raised = request_timeout.as_millis();
+            let text = format!("raised to request.timeout.ms, which is {raised} ms");
+            self.warnings.push(ConfigProblem::new("default.api.timeout.ms", text));
         }
         for (key, timeout) in
             [("request.timeout.ms", request_timeout), ("default.api.timeout.ms", api_timeout)]
@@ -223,9 +221,7 @@ impl Builder {
         if self.client_id.len() > ottla::config::CLIENT_ID_MAX {
             self.fault("client.id", "is longer than 255 bytes");
         }
-        if !self.faults.is_empty() {
-            return Err(ConfigError { problems: self.faults });
-        }
+        ConfigError::check(self.faults)?;
         for warning in &self.warnings {
             tracing::warn!(target: "ottla_admin", "{warning}");
         }
@@ -266,8 +262,7 @@ impl Builder {
         match ottla_tokio::Config::from_properties([("bootstrap.servers", list)]) {
             Ok(config) => config.bootstrap_servers().to_vec(),
             Err(error) => {
-                let faults = error.problems().iter();
-                self.faults.extend(faults.map(|f| ConfigProblem::new(f.key(), f.message())));
+                self.faults.extend_from_slice(error.problems());
                 Vec::new()
             }
         }
@@ -277,57 +272,3 @@ impl Builder {
         self.faults.push(ConfigProblem::new(key, message));
     }
 }
-
-/// All that is wrong with a configuration, at once.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ConfigError {
-    problems: Vec<ConfigProblem>,
-}
-
-/// One fault of a configuration.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ConfigProblem {
-    key: String,
-    message: String,
-}
-
-impl ConfigProblem {
-    pub(crate) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { key: key.into(), message: message.into() }
-    }
-
-    /// The key at fault, such as `request.timeout.ms`.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// What is wrong with it.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-}
-
-impl ConfigError {
-    /// The faults; at least one.
-    #[must_use]
-    pub fn problems(&self) -> &[ConfigProblem] {
-        &self.problems
-    }
-}
-
-impl fmt::Display for ConfigProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.message)
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let problems: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
-        write!(f, "wrong settings: {}", problems.join("; "))
-    }
-}
-
-impl std::error::Error for ConfigError {}

@@ -77,9 +77,10 @@ mod view;
 
 pub use admin::Admin;
 pub use change::{Change, NewTopic};
-pub use config::{Builder, Config, ConfigError, ConfigProblem};
+pub use config::{Builder, Config};
 pub use error::{Error, ErrorKind, TopicResult};
 pub use ottla::error::Fault;
 pub use ottla::message::ErrorCode;
 pub use ottla::wire::input::FRAME_MAX;
+pub use ottla_tokio::{ConfigError, ConfigProblem};
 pub use view::{Broker, Cluster, Partition, Setting, Source, Topic, TopicId};

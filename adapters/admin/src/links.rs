@@ -1,15 +1,14 @@
 //! Connections: made where they are needed, kept for the next call.
 
 use std::collections::HashMap;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 
 use ottla::message::{AnyApi, Api};
-use ottla_tokio::Connector;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use ottla_tokio::{Connector, first_of};
+use tokio::time::{Instant, timeout_at};
 
 use crate::call::after;
 use crate::config::Config;
@@ -129,39 +128,12 @@ impl<C: Connector> Links<C> {
         addresses: &[(String, u16)],
         deadline: Instant,
     ) -> Result<Link<C::Stream>, String> {
-        let mut waiting = addresses.iter();
-        let mut trying: Vec<Opening<'_, C::Stream>> = Vec::new();
-        let mut failures = Vec::new();
-        let mut next = Box::pin(sleep_until(Instant::now()));
-        poll_fn(move |cx| {
-            loop {
-                let before = failures.len();
-                let mut made = None;
-                trying.retain_mut(|attempt| {
-                    match attempt.as_mut().poll(cx) {
-                        Poll::Pending => return true,
-                        Poll::Ready(Ok(link)) => made = Some(link),
-                        Poll::Ready(Err(why)) => failures.push(why),
-                    }
-                    false
-                });
-                if let Some(link) = made {
-                    return Poll::Ready(Ok(link));
-                }
-                let is_due = failures.len() > before
-                    || trying.is_empty()
-                    || next.as_mut().poll(cx).is_ready();
-                match if is_due { waiting.next() } else { None } {
-                    Some((host, port)) => {
-                        trying.push(Box::pin(self.open(host, *port, deadline)));
-                        next.as_mut().reset(Instant::now() + NEXT_ADDRESS);
-                    }
-                    None if trying.is_empty() => return Poll::Ready(Err(failures.join("; "))),
-                    None => return Poll::Pending,
-                }
-            }
-        })
-        .await
+        // Without a type of their own rustc does not see that these are `Send`.
+        let attempts: Vec<Opening<'_, C::Stream>> = addresses
+            .iter()
+            .map(|(host, port)| Box::pin(self.open(host, *port, deadline)) as _)
+            .collect();
+        first_of(attempts, NEXT_ADDRESS).await.map_err(|failures| failures.join("; "))
     }
 
     /// Connects, and negotiates versions. Where a connection ends without an answer, the next one

@@ -2,114 +2,63 @@
 
 use std::time::Duration;
 
-use crate::config::{Builder, Config, ConfigError};
+use ottla_tokio::{ConfigError, ConfigKey, ConfigProblem, Value, Values};
 
-/// What takes a value over, or says what it should have been.
-type Apply = fn(&mut Builder, &str) -> Result<(), String>;
+use crate::config::{Builder, Config};
+
+/// Takes a legal value over, or says why it cannot be.
+type Apply = fn(&mut Builder, Value<'_>) -> Result<(), String>;
 
 /// The keys that count here, sorted.
 const KEYS: &[(&str, Apply)] = &[
-    ("bootstrap.controllers", |_, v| nothing(v)),
-    ("bootstrap.servers", |b, v| put(&mut b.bootstrap, Ok(v.to_owned()))),
-    ("client.id", |b, v| put(&mut b.client_id, Ok(v.to_owned()))),
-    ("connections.max.idle.ms", |b, v| put(&mut b.max_idle, idle(v))),
-    ("default.api.timeout.ms", |b, v| put(&mut b.api_timeout, int_millis(v).map(Some))),
+    ("bootstrap.controllers", |_, v| no_controllers(v)),
+    ("bootstrap.servers", |b, v| put(&mut b.bootstrap, v.text().to_owned())),
+    ("client.id", |b, v| put(&mut b.client_id, v.text().to_owned())),
+    ("connections.max.idle.ms", |b, v| put(&mut b.max_idle, v.count().map(Duration::from_millis))),
+    ("default.api.timeout.ms", |b, v| put(&mut b.api_timeout, Some(v.millis()))),
     ("receive.buffer.bytes", |b, v| put(&mut b.tcp.receive_buffer, buffer(v))),
-    ("request.timeout.ms", |b, v| put(&mut b.request_timeout, int_millis(v).map(Some))),
-    ("retries", |b, v| put(&mut b.retries, int(v))),
-    ("retry.backoff.max.ms", |b, v| put(&mut b.retry_backoff_max, millis(v))),
-    ("retry.backoff.ms", |b, v| put(&mut b.retry_backoff, millis(v))),
+    ("request.timeout.ms", |b, v| put(&mut b.request_timeout, Some(v.millis()))),
+    ("retries", |b, v| put(&mut b.retries, v.int())),
+    ("retry.backoff.max.ms", |b, v| put(&mut b.retry_backoff_max, v.millis())),
+    ("retry.backoff.ms", |b, v| put(&mut b.retry_backoff, v.millis())),
     ("security.protocol", |_, v| plaintext(v)),
     ("send.buffer.bytes", |b, v| put(&mut b.tcp.send_buffer, buffer(v))),
-    ("socket.connection.setup.timeout.ms", |b, v| put(&mut b.setup_timeout, millis(v))),
+    ("socket.connection.setup.timeout.ms", |b, v| put(&mut b.setup_timeout, v.millis())),
 ];
 
-/// Keys that Java's clients have and that say nothing to this one, or families of them. A file
-/// that was made for a producer is to do here, too.
-const OTHERS: &[&str] = &[
-    "acks",
-    "batch.size",
-    "bootstrap.resolve.timeout.ms",
-    "buffer.memory",
-    "client.dns.lookup",
-    "client.rack",
-    "compression.",
-    "config.providers",
-    "delivery.timeout.ms",
-    "enable.idempotence",
-    "enable.metrics.push",
-    "interceptor.classes",
-    "key.serializer",
-    "linger.ms",
-    "max.block.ms",
-    "max.in.flight.requests.per.connection",
-    "max.request.size",
-    "metadata.",
-    "metric.reporters",
-    "metrics.",
-    "partitioner.",
-    "reconnect.backoff.max.ms",
-    "reconnect.backoff.ms",
-    "sasl.",
-    "security.providers",
-    "socket.connection.setup.timeout.max.ms",
-    "ssl.",
-    "transaction.",
-    "transactional.id",
-    "value.serializer",
-];
+/// Which values are legal: for all keys but two those of a producer, which has the same key.
+fn legal(key: &str) -> Option<Values> {
+    match key {
+        "bootstrap.controllers" => Some(Values::List),
+        "default.api.timeout.ms" => Some(Values::int(0)),
+        _ => ConfigKey::find(key).map(ConfigKey::values),
+    }
+}
 
-fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
-    *place = value?;
+fn put<T>(place: &mut T, value: T) -> Result<(), String> {
+    *place = value;
     Ok(())
 }
 
-fn long(value: &str) -> Result<u64, String> {
-    let number = value.parse().ok().filter(|number| i64::try_from(*number).is_ok());
-    number.ok_or_else(|| format!("{value:?} is no whole number from 0 to {}", i64::MAX))
-}
-
-fn int(value: &str) -> Result<u32, String> {
-    let number = value.parse().ok().filter(|number| i32::try_from(*number).is_ok());
-    number.ok_or_else(|| format!("{value:?} is no whole number from 0 to {}", i32::MAX))
-}
-
-fn millis(value: &str) -> Result<Duration, String> {
-    long(value).map(Duration::from_millis)
-}
-
-fn int_millis(value: &str) -> Result<Duration, String> {
-    int(value).map(|number| Duration::from_millis(number.into()))
-}
-
-/// Below zero means never.
-fn idle(value: &str) -> Result<Option<Duration>, String> {
-    match value.parse::<i64>() {
-        Ok(number) => Ok(u64::try_from(number).ok().map(Duration::from_millis)),
-        Err(_) => Err(format!("{value:?} is no whole number")),
-    }
-}
-
 /// -1 leaves the choice to the system.
-fn buffer(value: &str) -> Result<Option<u32>, String> {
-    match value.parse::<i32>() {
-        Ok(number) if number >= -1 => Ok(u32::try_from(number).ok()),
-        _ => Err(format!("{value:?} is no whole number from -1 to {}", i32::MAX)),
+fn buffer(value: Value<'_>) -> Option<u32> {
+    u32::try_from(value.whole()).ok()
+}
+
+fn plaintext(value: Value<'_>) -> Result<(), String> {
+    match value.text() {
+        "PLAINTEXT" => Ok(()),
+        other => Err(format!(
+            "{other:?} is not possible: TLS and SASL are not there yet, only PLAINTEXT"
+        )),
     }
 }
 
-fn plaintext(value: &str) -> Result<(), String> {
-    if value.eq_ignore_ascii_case("plaintext") {
-        return Ok(());
+fn no_controllers(value: Value<'_>) -> Result<(), String> {
+    match value.text() {
+        "" => Ok(()),
+        _ => Err("controllers cannot be asked directly; give bootstrap.servers instead".to_owned()),
     }
-    Err(format!("{value:?} is not PLAINTEXT, the only protocol that there is yet"))
-}
-
-fn nothing(value: &str) -> Result<(), String> {
-    if value.is_empty() {
-        return Ok(());
-    }
-    Err("controllers cannot be asked directly; give bootstrap.servers instead".to_owned())
 }
 
 impl Config {
@@ -154,29 +103,29 @@ impl Builder {
     }
 
     fn property(&mut self, key: &str, value: &str) {
-        if let Some((_, apply)) = KEYS.iter().find(|(name, _)| *name == key) {
-            if let Err(wrong) = apply(self, value) {
-                self.fault(key, wrong);
+        let Some(values) = legal(key) else {
+            match ConfigKey::harmless(key) {
+                Some(_) => self.warn(key),
+                None => self.fault(key, "there is no such key"),
             }
-        } else if OTHERS.iter().any(|name| is_of(key, name)) || is_of_clients(key) {
-            self.warnings.push(format!("{key}: says nothing to an administration client"));
-        } else {
-            self.fault(key, "there is no such key");
+            return;
+        };
+        let taken =
+            values.read(value).and_then(|value| match KEYS.iter().find(|(name, _)| *name == key) {
+                Some((_, apply)) => apply(self, value),
+                None => {
+                    self.warn(key);
+                    Ok(())
+                }
+            });
+        if let Err(wrong) = taken {
+            self.fault(key, wrong);
         }
     }
-}
 
-/// Whether a key is `name`, or of the family `name`, which ends with a dot.
-fn is_of(key: &str, name: &str) -> bool {
-    if name.ends_with('.') { key.starts_with(name) } else { key == name }
-}
-
-/// Whether a producer knows a key: as its own, or, with a warning, as one of other clients.
-fn is_of_clients(key: &str) -> bool {
-    let asked = [("bootstrap.servers", "localhost:9092"), (key, "")];
-    ottla_tokio::Config::keys().any(|known| known.name() == key)
-        || ottla_tokio::Config::from_properties(asked)
-            .is_ok_and(|config| config.warnings().iter().any(|warning| warning.key() == key))
+    fn warn(&mut self, key: &str) {
+        self.warnings.push(ConfigProblem::new(key, "says nothing to an administration client"));
+    }
 }
 
 #[cfg(test)]
@@ -195,12 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_sorted_and_each_is_in_one_list() {
+    fn keys_are_sorted_and_each_has_its_values() {
         assert!(KEYS.is_sorted_by_key(|(name, _)| *name));
-        assert!(OTHERS.is_sorted());
-        for (name, _) in KEYS {
-            assert!(!OTHERS.iter().any(|other| is_of(name, other)), "{name}");
-        }
+        assert!(KEYS.iter().all(|(name, _)| legal(name).is_some()));
     }
 
     #[test]
@@ -246,23 +192,40 @@ mod tests {
         assert_eq!(again, Config { retries: i32::MAX as u32, ..given });
     }
 
-    #[test]
-    fn keys_of_producers_are_named_and_do_no_harm() {
-        let config = config(&[("linger.ms", "5"), ("ssl.protocol", "x"), ("metrics.x", "y")]);
-        let warnings = config.unwrap().warnings;
-        let named = ["linger.ms: ", "ssl.protocol: ", "metrics.x: "];
-        assert!(warnings.iter().zip(named).all(|(w, key)| w.starts_with(key)), "{warnings:?}");
-        assert_eq!(warnings.len(), named.len());
+    /// The keys that are warned of.
+    fn warned(config: &Config) -> Vec<&str> {
+        config.warnings.iter().map(ConfigProblem::key).collect()
     }
 
     #[test]
-    fn keys_of_consumers_are_no_fault_where_a_producer_only_warns() {
-        let config = config(&[("group.id", "g"), ("auto.offset.reset", "earliest")]);
-        assert_eq!(config.unwrap().warnings.len(), 2);
+    fn keys_of_other_clients_are_named_and_do_no_harm() {
+        let given = [
+            ("linger.ms", "5"),
+            ("ssl.protocol", "x"),
+            ("metrics.num.samples", "3"),
+            ("group.id", "g"),
+            ("auto.offset.reset", "earliest"),
+            ("config.providers.file.class", "x"),
+        ];
+        let config = config(&given).unwrap();
+        assert_eq!(warned(&config), given.map(|(key, _)| key));
+    }
+
+    #[test]
+    fn every_key_of_a_producer_is_known() {
         for key in ottla_tokio::Config::keys() {
-            assert!(KEYS.iter().any(|(name, _)| *name == key.name()) || is_of_clients(key.name()));
+            let told = faults(&[(key.name(), "\u{0}"), ("no.such", "")]);
+            let unknown = told.iter().filter(|fault| fault.ends_with(": there is no such key"));
+            assert_eq!(unknown.collect::<Vec<_>>(), ["no.such: there is no such key"]);
         }
-        assert!(faults(&[("group.idd", "g")])[0].starts_with("group.idd: "));
+    }
+
+    #[test]
+    fn misspelled_keys_and_values_that_are_not_legal_are_faults_of_any_key() {
+        let told = faults(&[("group.idd", "g"), ("ssl.protocl", "x"), ("linger.ms", "soon")]);
+        let keys = ["group.idd: ", "ssl.protocl: ", "linger.ms: \"soon\" is no whole number"];
+        assert!(told.iter().zip(keys).all(|(fault, key)| fault.starts_with(key)), "{told:?}");
+        assert_eq!(told.len(), keys.len());
     }
 
     #[test]

@@ -5,9 +5,10 @@ mod admin;
 use std::path::PathBuf;
 
 use clap::Args;
-use ottla_tokio::{Config, ConfigError, Source};
+use ottla_tokio::{Config, ConfigError, ConfigProblem, Source};
 
 use crate::exit::Usage;
+use crate::table::table;
 use crate::{output, properties_file};
 
 /// The options by which commands find and use a cluster.
@@ -60,23 +61,18 @@ impl Connection {
         given: &[(&str, String)],
     ) -> anyhow::Result<Option<Config>> {
         let settings = self.settings(defaults, given)?;
-        if !settings.iter().any(|setting| setting.key == BOOTSTRAP) {
-            return Err(Usage(format!(
-                "no brokers to begin with: -b host:port gives them, {BOOTSTRAP} in -F or -X, or \
-                 {ENVIRONMENT} in the environment"
-            ))
-            .into());
-        }
-        let pairs = settings.iter().map(|setting| (&setting.key, &setting.value));
-        let config = Config::from_properties(pairs).map_err(|error| explain(&error, &settings))?;
-        for warning in config.warnings() {
-            output::warning(&format!("{warning}{}", origin(warning.key(), &settings)));
-        }
+        let config = Config::from_properties(pairs(&settings)?);
+        let config = config.map_err(|error| explain(&error, &settings))?;
+        warn(config.warnings(), &settings);
+        Ok(if self.is_printed(|| rows(&config, &settings))? { None } else { Some(config) })
+    }
+
+    /// Prints the settings, by key, where each comes from, and value, if that is all that is wanted.
+    fn is_printed(&self, rows: impl FnOnce() -> Vec<Vec<String>>) -> anyhow::Result<bool> {
         if self.print_config {
-            output::line(&table(&config, &settings))?;
-            return Ok(None);
+            output::line(&table(&[], &rows()))?;
         }
-        Ok(Some(config))
+        Ok(self.print_config)
     }
 
     /// All settings, in the order in which they come to count.
@@ -121,6 +117,27 @@ pub(crate) fn config<'a>(
     Ok(Config::from_properties(properties).map_err(|error| explain(&error, &[]))?)
 }
 
+/// The settings by key and value.
+///
+/// # Errors
+/// There is no broker among them.
+fn pairs(settings: &[Setting]) -> Result<impl Iterator<Item = (&str, &str)>, Usage> {
+    if !settings.iter().any(|setting| setting.key == BOOTSTRAP) {
+        return Err(Usage(format!(
+            "no brokers to begin with: -b host:port gives them, {BOOTSTRAP} in -F or -X, or \
+             {ENVIRONMENT} in the environment"
+        )));
+    }
+    Ok(settings.iter().map(|setting| (setting.key.as_str(), setting.value.as_str())))
+}
+
+/// Tells warnings, each with where its key comes from.
+fn warn(warnings: &[ConfigProblem], settings: &[Setting]) {
+    for warning in warnings {
+        output::warning(&format!("{warning}{}", origin(warning.key(), settings)));
+    }
+}
+
 /// All faults, each with where its key comes from.
 fn explain(error: &ConfigError, settings: &[Setting]) -> Usage {
     let problems = error.problems().iter();
@@ -135,7 +152,7 @@ fn origin(key: &str, settings: &[Setting]) -> String {
 }
 
 /// The settings in effect, and where each comes from.
-fn table(config: &Config, settings: &[Setting]) -> String {
+fn rows(config: &Config, settings: &[Setting]) -> Vec<Vec<String>> {
     let effective = config.effective();
     let from = |setting: &ottla_tokio::Setting| match setting.source() {
         Source::Set => {
@@ -144,14 +161,8 @@ fn table(config: &Config, settings: &[Setting]) -> String {
         }
         other => other.to_string(),
     };
-    let rows: Vec<_> = effective.iter().map(|s| (s.key(), from(s), s.value())).collect();
-    let keys = rows.iter().map(|(key, ..)| key.len()).max().unwrap_or(0);
-    let froms = rows.iter().map(|(_, from, _)| from.chars().count()).max().unwrap_or(0);
     // Values may be long, so they stand last.
-    let row = |(key, from, value): &(&str, String, &str)| {
-        format!("{key:keys$}  {from:froms$}  {value}").trim_end().to_owned()
-    };
-    rows.iter().map(row).collect::<Vec<_>>().join("\n")
+    effective.iter().map(|s| vec![s.key().to_owned(), from(s), s.value().to_owned()]).collect()
 }
 
 fn property(text: &str) -> Result<(String, String), String> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::Poll;
@@ -15,8 +16,6 @@ use tokio::time::{Instant, sleep_until};
 
 /// A connection that is being made.
 pub type Connecting<S> = Pin<Box<dyn Future<Output = Result<S, ConnectError>> + Send>>;
-
-type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 
 /// Makes connections to brokers.
 ///
@@ -117,43 +116,59 @@ impl TcpConnector {
         if addresses.is_empty() {
             return Err(ConnectError::new(Reason::Unresolved, "no address"));
         }
-        let mut waiting = addresses.into_iter();
-        let mut trying: Vec<(SocketAddr, Attempt)> = Vec::new();
-        let mut failures = Vec::new();
-        let mut next = Box::pin(sleep_until(Instant::now()));
-        poll_fn(move |cx| {
-            loop {
-                let before = failures.len();
-                let mut made = None;
-                trying.retain_mut(|(address, attempt)| {
-                    match attempt.as_mut().poll(cx) {
-                        Poll::Pending => return true,
-                        Poll::Ready(Ok(stream)) => made = Some(stream),
-                        Poll::Ready(Err(error)) => failures.push(format!("{address}: {error}")),
-                    }
-                    false
-                });
-                if let Some(stream) = made {
-                    return Poll::Ready(Ok(stream));
-                }
-                let due = failures.len() > before
-                    || trying.is_empty()
-                    || next.as_mut().poll(cx).is_ready();
-                match if due { waiting.next() } else { None } {
-                    Some(address) => {
-                        trying.push((address, Box::pin(self.open(address))));
-                        next.as_mut().reset(Instant::now() + NEXT_ADDRESS);
-                    }
-                    None if trying.is_empty() => {
-                        let detail = failures.join(", ");
-                        return Poll::Ready(Err(ConnectError::new(Reason::Refused, detail)));
-                    }
-                    None => return Poll::Pending,
-                }
-            }
-        })
-        .await
+        let attempts = addresses.into_iter().map(|address| async move {
+            self.open(address).await.map_err(|error| format!("{address}: {error}"))
+        });
+        let first = first_of(attempts, NEXT_ADDRESS).await;
+        first.map_err(|failures| ConnectError::new(Reason::Refused, failures.join(", ")))
     }
+}
+
+/// The first of several attempts that comes about, for connectors that know several addresses. The
+/// next one is begun when one fails, or when the last one has given no result for `pause`, while the
+/// earlier ones go on (RFC 8305). When one succeeds the others are dropped.
+///
+/// # Errors
+/// Why each of them failed, in the order in which they did; nothing if there was none.
+pub async fn first_of<T, E, A>(
+    attempts: impl IntoIterator<Item = A>,
+    pause: Duration,
+) -> Result<T, Vec<E>>
+where
+    A: Future<Output = Result<T, E>>,
+{
+    let mut waiting = attempts.into_iter();
+    let mut trying: Vec<Pin<Box<A>>> = Vec::new();
+    let mut failures = Vec::new();
+    let mut next = Box::pin(sleep_until(Instant::now()));
+    poll_fn(move |cx| {
+        loop {
+            let before = failures.len();
+            let mut made = None;
+            trying.retain_mut(|attempt| {
+                match attempt.as_mut().poll(cx) {
+                    Poll::Pending => return true,
+                    Poll::Ready(Ok(success)) => made = Some(success),
+                    Poll::Ready(Err(failure)) => failures.push(failure),
+                }
+                false
+            });
+            if let Some(success) = made {
+                return Poll::Ready(Ok(success));
+            }
+            let is_due =
+                failures.len() > before || trying.is_empty() || next.as_mut().poll(cx).is_ready();
+            match if is_due { waiting.next() } else { None } {
+                Some(attempt) => {
+                    trying.push(Box::pin(attempt));
+                    next.as_mut().reset(Instant::now() + pause);
+                }
+                None if trying.is_empty() => return Poll::Ready(Err(mem::take(&mut failures))),
+                None => return Poll::Pending,
+            }
+        }
+    })
+    .await
 }
 
 // Elsewhere not all of 127.0.0.0/8 is this machine's.

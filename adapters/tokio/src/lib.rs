@@ -205,9 +205,9 @@ mod staged;
 mod typed;
 mod waiters;
 
-pub use config::{Builder, Config, ConfigError, ConfigKey, ConfigProblem, ConfigWarning};
-pub use config::{Effective, Setting, Source};
-pub use connector::{ConnectError, Connecting, Connector, TcpConnector};
+pub use config::{Builder, Config, ConfigError, ConfigKey, ConfigProblem};
+pub use config::{Effective, Setting, Source, Value, Values};
+pub use connector::{ConnectError, Connecting, Connector, TcpConnector, first_of};
 pub use delivery::{Deliveries, Delivery, Outcomes, RecordMetadata};
 pub use duplex::{DuplexConnector, DuplexListener, Incoming, duplex};
 pub use error::{SendError, SendErrorKind, SendManyError};

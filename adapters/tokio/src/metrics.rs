@@ -139,7 +139,7 @@ const fn gauge(
     meaning: &'static str,
     value: fn(&Reading) -> f64,
 ) -> Definition {
-    Definition { name, is_java, kind: MetricKind::Gauge, unit, meaning, value }
+    Definition { kind: MetricKind::Gauge, ..counter(name, is_java, unit, meaning, value) }
 }
 
 // Beyond 2^53 a count loses its last digits.

@@ -7,7 +7,7 @@ use ottla::Acks;
 use ottla::config::{CLIENT_ID_MAX, Partitioner};
 
 use super::addresses::addresses;
-use super::{Config, ConfigError, ConfigProblem, ConfigWarning};
+use super::{Config, ConfigError, ConfigProblem};
 use crate::clock::{span, std_span};
 use crate::connector::{Connector, TcpConnector};
 use crate::hooks::{AddressMap, Choice, OwnPartitioner};
@@ -484,11 +484,9 @@ impl Builder {
             let message = text.split_once(": ").map_or(text.as_str(), |(_, message)| message);
             self.fault(problem.key(), message);
         }
-        if !self.problems.is_empty() {
-            return Err(ConfigError { problems: self.problems });
-        }
+        ConfigError::check(std::mem::take(&mut self.problems))?;
         self.warn();
-        let warnings = self.notes.into_iter().map(|(key, text)| ConfigWarning::new(key, text));
+        let warnings = self.notes.into_iter().map(|(key, text)| ConfigProblem::new(key, text));
         Ok(Config {
             warnings: warnings.collect(),
             given: self.given,

@@ -6,10 +6,11 @@ use std::fmt;
 /// All that is wrong with a configuration, at once.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConfigError {
-    pub(super) problems: Vec<ConfigProblem>,
+    problems: Vec<ConfigProblem>,
 }
 
-/// One fault of a configuration.
+/// One fault of a configuration, or a warning: a key that does nothing here, or a value that is not
+/// used as it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConfigProblem {
     key: String,
@@ -17,17 +18,18 @@ pub struct ConfigProblem {
 }
 
 impl ConfigProblem {
-    pub(super) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+    /// What there is to be said of a key.
+    pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self { key: key.into(), message: message.into() }
     }
 
-    /// The key at fault, such as `linger.ms`.
+    /// The key that it is about, such as `linger.ms`.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// What is wrong with it.
+    /// What is wrong with it, or what becomes of it here.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
@@ -35,6 +37,14 @@ impl ConfigProblem {
 }
 
 impl ConfigError {
+    /// An error, if there is any fault: for settings of what is built beside a producer.
+    ///
+    /// # Errors
+    /// The faults.
+    pub fn check(problems: Vec<ConfigProblem>) -> Result<(), Self> {
+        if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
+    }
+
     /// The faults; at least one.
     #[must_use]
     pub fn problems(&self) -> &[ConfigProblem] {
@@ -59,35 +69,3 @@ impl fmt::Display for ConfigError {
 }
 
 impl Error for ConfigError {}
-
-/// Something to be known of a configuration that is sound: a key that does nothing here, or a
-/// value that is not used as it stands.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ConfigWarning {
-    key: String,
-    message: String,
-}
-
-impl ConfigWarning {
-    pub(super) fn new(key: String, message: String) -> Self {
-        Self { key, message }
-    }
-
-    /// The key that it is about, such as `interceptor.classes`.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// What becomes of it here.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-}
-
-impl fmt::Display for ConfigWarning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.message)
-    }
-}

@@ -17,8 +17,8 @@ use crate::interceptor::Interceptors;
 
 pub use builder::Builder;
 pub use effective::{Effective, Setting, Source};
-pub use faults::{ConfigError, ConfigProblem, ConfigWarning};
-pub use keys::ConfigKey;
+pub use faults::{ConfigError, ConfigProblem};
+pub use keys::{ConfigKey, Value, Values};
 
 /// Settings of a producer that were found to be sound.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,7 +32,7 @@ pub struct Config {
     pub(crate) own_partitioner: Option<OwnPartitioner>,
     pub(crate) address_map: Option<AddressMap>,
     pub(crate) interceptors: Interceptors,
-    warnings: Vec<ConfigWarning>,
+    warnings: Vec<ConfigProblem>,
     /// The keys that were set. Of those that do nothing, the values, as they may be printed.
     given: BTreeMap<&'static str, String>,
 }
@@ -100,7 +100,7 @@ impl Config {
     /// nothing here, and values that are not used as they stand. A producer logs them when it
     /// starts.
     #[must_use]
-    pub fn warnings(&self) -> &[ConfigWarning] {
+    pub fn warnings(&self) -> &[ConfigProblem] {
         &self.warnings
     }
 

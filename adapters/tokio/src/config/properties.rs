@@ -1,7 +1,7 @@
 //! Settings by the names that Kafka's Java producer has for them.
 
 use super::builder::Builder;
-use super::keys::{self, Role};
+use super::keys::{ConfigKey, Role};
 use super::{Config, ConfigError, ConfigProblem};
 
 impl Config {
@@ -64,11 +64,11 @@ impl Builder {
     /// Sets what the Java producer calls `name`.
     fn property(&mut self, name: &str, value: &str) {
         let value = value.trim();
-        let Some(key) = keys::find(name) else {
-            if let Some(text) = keys::harmless(name) {
+        let Some(key) = ConfigKey::find(name) else {
+            if let Some(text) = ConfigKey::harmless(name) {
                 self.notes.insert(name.to_owned(), text.to_owned());
             } else {
-                let nearest = keys::nearest(name);
+                let nearest = ConfigKey::nearest(name);
                 let text = format!("there is no such key; the nearest one is {nearest}");
                 self.unknown.push(ConfigProblem::new(name, text));
             }

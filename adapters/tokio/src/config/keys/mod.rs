@@ -11,14 +11,13 @@ use std::fmt;
 
 use super::builder::Builder;
 
-pub(crate) use nearest::nearest;
-pub(crate) use values::Values;
+pub use values::{Value, Values};
 
 /// Java's name of the partitioner that goes round all partitions.
 pub(crate) const ROUND_ROBIN: &str = "org.apache.kafka.clients.producer.RoundRobinPartitioner";
 
 /// Takes a legal value over; the error is why it cannot be.
-pub(crate) type Apply = fn(&mut Builder, values::Value<'_>) -> Result<(), String>;
+pub(crate) type Apply = fn(&mut Builder, Value<'_>) -> Result<(), String>;
 
 /// The value in effect.
 pub(crate) type Show = fn(&Config) -> String;
@@ -54,25 +53,39 @@ pub(crate) fn all() -> impl Iterator<Item = &'static ConfigKey> {
     own::KEYS.iter().chain(java::KEYS).chain(security::KEYS)
 }
 
-/// The key called `name`.
-pub(crate) fn find(name: &str) -> Option<&'static ConfigKey> {
-    all().find(|key| key.name == name)
-}
-
-/// What is to be known of a key that is none of these, and does no harm; none if there is no such
-/// key.
-pub(crate) fn harmless(name: &str) -> Option<&'static str> {
-    if java::OF_OTHER_CLIENTS.contains(&name) {
-        return Some("has no effect here: it is a key of other clients than producers");
-    }
-    java::made_up(name)
-}
-
 impl ConfigKey {
+    /// The key of Java's producer that is called `name`.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Self> {
+        all().find(|key| key.name == name)
+    }
+
+    /// What is to be known of a key that is none of a producer's and does no harm, as it is one of
+    /// other clients. `None` if there is no such key.
+    #[must_use]
+    pub fn harmless(name: &str) -> Option<&'static str> {
+        if java::OF_OTHER_CLIENTS.contains(&name) {
+            return Some("has no effect here: it is a key of other clients than producers");
+        }
+        java::made_up(name)
+    }
+
+    /// The one of a producer's keys that is most like `name`, which is none.
+    #[must_use]
+    pub fn nearest(name: &str) -> &'static str {
+        nearest::nearest(name)
+    }
+
     /// Its name, such as `linger.ms`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Which values are legal, by Java's types and ranges.
+    #[must_use]
+    pub const fn values(&self) -> Values {
+        self.values
     }
 
     /// Java's type of its values: string, boolean, short, int, long, double, list, class, password.
@@ -152,7 +165,7 @@ mod tests {
         assert!(java::OF_OTHER_CLIENTS.is_sorted());
         let names: BTreeSet<_> = all().map(|key| key.name).collect();
         assert_eq!(names.len(), all().count());
-        assert!(java::OF_OTHER_CLIENTS.iter().all(|name| find(name).is_none()));
+        assert!(java::OF_OTHER_CLIENTS.iter().all(|name| ConfigKey::find(name).is_none()));
     }
 
     #[test]

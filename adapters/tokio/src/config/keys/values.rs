@@ -4,11 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 /// Java's largest int.
-pub(crate) const INT_MAX: i64 = i32::MAX as i64;
+pub(super) const INT_MAX: i64 = i32::MAX as i64;
 
 /// The values that are legal for a key.
 #[derive(Copy, Clone, PartialEq, Debug)]
-pub(crate) enum Values {
+#[non_exhaustive]
+pub enum Values {
+    /// Any text.
     Text,
     /// A name of a Java class, which means nothing here.
     Class,
@@ -34,26 +36,29 @@ pub(crate) enum Values {
 
 impl Values {
     /// Java's int from `least` on.
-    pub(crate) const fn int(least: i32) -> Self {
+    #[must_use]
+    pub const fn int(least: i32) -> Self {
         Self::Whole("int", least as i64, INT_MAX)
     }
 
     /// Java's long from `least` on.
-    pub(crate) const fn long(least: i64) -> Self {
+    #[must_use]
+    pub const fn long(least: i64) -> Self {
         Self::Whole("long", least, i64::MAX)
     }
 
     /// Java's long without a bound of its own.
-    pub(crate) const ANY_LONG: Self = Self::long(i64::MIN);
+    pub const ANY_LONG: Self = Self::long(i64::MIN);
 
     /// Java's int without a bound of its own.
-    pub(crate) const ANY_INT: Self = Self::int(i32::MIN);
+    pub const ANY_INT: Self = Self::int(i32::MIN);
 
     /// Java's double without a bound of its own.
-    pub(crate) const ANY_REAL: Self = Self::Real(f64::NEG_INFINITY, f64::INFINITY);
+    pub const ANY_REAL: Self = Self::Real(f64::NEG_INFINITY, f64::INFINITY);
 
     /// Java's name of the type.
-    pub(crate) const fn java_type(self) -> &'static str {
+    #[must_use]
+    pub const fn java_type(self) -> &'static str {
         match self {
             Self::Text | Self::OneOf(_) | Self::OneOfAnyCase(_) => "string",
             Self::Class => "class",
@@ -65,8 +70,11 @@ impl Values {
         }
     }
 
-    /// Reads a value; the error says what it should have been.
-    pub(crate) fn read(self, text: &str) -> Result<Value<'_>, String> {
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// What it should have been.
+    pub fn read(self, text: &str) -> Result<Value<'_>, String> {
         let wrong = |should: fmt::Arguments<'_>| Err(format!("{text:?} is {should}"));
         match self {
             Self::Text | Self::Class | Self::List | Self::Password => Ok(Value::Text(text)),
@@ -143,27 +151,36 @@ impl fmt::Display for Values {
 
 /// A value that is legal for its key.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Value<'v> {
+#[non_exhaustive]
+pub enum Value<'v> {
+    /// A text, of whatever kind.
     Text(&'v str),
+    /// True or false.
     Switch(bool),
+    /// A whole number.
     Whole(i64),
 }
 
-// A key that reads another kind of value than its own would get nothing here: the tests set
-// every key.
+/// What a value is as another kind than its own is empty, off, or 0: ask for what the key has.
 impl<'v> Value<'v> {
-    pub(crate) const fn text(self) -> &'v str {
+    /// The text.
+    #[must_use]
+    pub const fn text(self) -> &'v str {
         match self {
             Self::Text(text) => text,
             _ => "",
         }
     }
 
-    pub(crate) const fn is_on(self) -> bool {
+    /// Whether it is true.
+    #[must_use]
+    pub const fn is_on(self) -> bool {
         matches!(self, Self::Switch(true))
     }
 
-    pub(crate) const fn whole(self) -> i64 {
+    /// The number.
+    #[must_use]
+    pub const fn whole(self) -> i64 {
         match self {
             Self::Whole(number) => number,
             _ => 0,
@@ -171,17 +188,20 @@ impl<'v> Value<'v> {
     }
 
     /// The number, if it is not below zero.
-    pub(crate) fn count(self) -> Option<u64> {
+    #[must_use]
+    pub fn count(self) -> Option<u64> {
         u64::try_from(self.whole()).ok()
     }
 
     /// A number of a key whose range is that of Java's int from 0 on.
-    pub(crate) fn int(self) -> u32 {
+    #[must_use]
+    pub fn int(self) -> u32 {
         u32::try_from(self.whole()).unwrap_or_default()
     }
 
     /// Milliseconds, not below zero.
-    pub(crate) fn millis(self) -> Duration {
+    #[must_use]
+    pub fn millis(self) -> Duration {
         Duration::from_millis(self.count().unwrap_or_default())
     }
 }
