@@ -2,22 +2,16 @@
 
 use std::time::Instant;
 
-use ottla_tokio::{Producer, Record, TopicHandle};
+use ottla_tokio::Record;
 
-use super::payloads::Payloads;
 use super::plan::{Plan, Turns};
 use super::view::View;
-use super::{Measured, Meter};
+use super::{Measured, Meter, Target};
 use crate::tally::Tally;
 
 /// Sends records, each when the one before it has its outcome.
-pub(super) async fn run(
-    producer: &Producer,
-    topic: &TopicHandle,
-    payloads: &Payloads,
-    plan: Plan,
-    view: &View,
-) -> anyhow::Result<Measured> {
+pub(super) async fn run(target: &Target, plan: Plan, view: &View) -> anyhow::Result<Measured> {
+    let Target { payloads, producer, topic } = target;
     let mut tally = Tally::default();
     let live = view.live();
     let meter = Meter::start(producer);

@@ -119,6 +119,13 @@ enum Call {
 /// Bytes of a batch, unless it is said.
 const BATCH_SIZE: u32 = 65_536;
 
+/// What is sent, by whom, and where to.
+struct Target {
+    payloads: Payloads,
+    producer: Producer,
+    topic: TopicHandle,
+}
+
 /// What is measured.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 enum Kind {
@@ -141,7 +148,7 @@ impl Options {
             Kind::Produce => ("produce", 5, 1_000_000),
             Kind::Latency => ("latency", 0, 10_000),
         };
-        let Some((payloads, producer, topic)) = self.prepare(linger).await? else {
+        let Some(target) = self.prepare(linger).await? else {
             return Ok(exit::DONE.into());
         };
         let records = self.records.or(self.duration.is_none().then_some(records));
@@ -150,15 +157,16 @@ impl Options {
         if let Some(warmup) = self.warmup {
             let plan = self.plan(None, Some(warmup), &stop);
             let view = View::start("warm-up", &plan, quiet);
-            let measured = run(kind, &producer, &topic, &payloads, plan, &view).await;
+            let measured = run(kind, &target, plan, &view).await;
             view.end();
             report::check(&measured?.tally).map_err(|text| anyhow!("in the warm-up: {text}"))?;
         }
         let plan = self.plan(records, self.duration, &stop);
         let view = View::start(name, &plan, quiet);
-        let measured = run(kind, &producer, &topic, &payloads, plan, &view).await;
+        let measured = run(kind, &target, plan, &view).await;
         view.end();
         let measured = measured?;
+        let producer = &target.producer;
         let patience = Duration::from_millis(producer.config().core().delivery_timeout.as_millis());
         producer.close(patience).await;
         let report = Report::new(name, measured);
@@ -181,10 +189,7 @@ impl Options {
     /// The values, and a producer that knows the topic, is connected to its leaders, and has its
     /// id: none of that is to be measured.
     /// None if the settings were to be printed only.
-    async fn prepare(
-        &self,
-        linger: u64,
-    ) -> anyhow::Result<Option<(Payloads, Producer, TopicHandle)>> {
+    async fn prepare(&self, linger: u64) -> anyhow::Result<Option<Target>> {
         if self.compression != "none" {
             let text = format!("--compression {}: this version has none only", self.compression);
             return Err(exit::Usage(text).into());
@@ -210,21 +215,14 @@ impl Options {
         if let Some(expected) = self.partitions.filter(|expected| *expected != count) {
             bail!("topic {} has {count} partitions, not {expected} (--partitions)", self.topic);
         }
-        Ok(Some((payloads, producer, topic)))
+        Ok(Some(Target { payloads, producer, topic }))
     }
 }
 
-async fn run(
-    kind: Kind,
-    producer: &Producer,
-    topic: &TopicHandle,
-    payloads: &Payloads,
-    plan: Plan,
-    view: &View,
-) -> anyhow::Result<Measured> {
+async fn run(kind: Kind, target: &Target, plan: Plan, view: &View) -> anyhow::Result<Measured> {
     match kind {
-        Kind::Produce => produce::run(producer, topic, payloads, plan, view).await,
-        Kind::Latency => latency::run(producer, topic, payloads, plan, view).await,
+        Kind::Produce => produce::run(target, plan, view).await,
+        Kind::Latency => latency::run(target, plan, view).await,
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::payloads::Payloads;
 use super::plan::{PORTION, Plan, Turns};
 use super::view::{Live, View};
-use super::{Call, Measured, Meter};
+use super::{Call, Measured, Meter, Target};
 use crate::tally::Tally;
 
 /// Portions whose outcomes are outstanding, at most: more than `buffer.memory` has room for.
@@ -31,13 +31,8 @@ enum Portion {
 }
 
 /// Sends records as `plan` has it.
-pub(super) async fn run(
-    producer: &Producer,
-    topic: &TopicHandle,
-    payloads: &Payloads,
-    plan: Plan,
-    view: &View,
-) -> anyhow::Result<Measured> {
+pub(super) async fn run(target: &Target, plan: Plan, view: &View) -> anyhow::Result<Measured> {
+    let Target { payloads, producer, topic } = target;
     let (send, outstanding) = mpsc::channel(OUTSTANDING);
     let call = plan.call;
     let samples = Samples::new(plan.estimate(), call, view);
