@@ -217,7 +217,7 @@ impl Measured {
         );
         let mut line = json!({
             "client": client, "written": told.written, "failed": told.failed, "wall_s": wall,
-            "cpu_s": cpu - cpu_before, "cpu_total_s": cpu,
+            "cpu_s": cpu - cpu_before,
         });
         self.latencies.sort();
         if !self.latencies.is_empty() {

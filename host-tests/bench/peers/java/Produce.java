@@ -148,8 +148,8 @@ public final class Produce {
         check("of " + sent + " records, " + records + " wanted",
             failed.sum() == 0 && done == sent.sum() && (until != 0 || done == records));
         StringBuilder line = new StringBuilder(String.format(Locale.ROOT,
-            "{\"client\":\"java\",\"written\":%d,\"failed\":0,\"wall_s\":%.9f,\"cpu_s\":%.9f,\"cpu_total_s\":%.9f",
-            done, wall, cpu - cpuBefore, cpu));
+            "{\"client\":\"java\",\"written\":%d,\"failed\":0,\"wall_s\":%.9f,\"cpu_s\":%.9f",
+            done, wall, cpu - cpuBefore));
         if (latency) {
             Arrays.sort(latencies);
             line.append(String.format(Locale.ROOT, ",\"p50_us\":%.3f,\"p99_us\":%.3f",

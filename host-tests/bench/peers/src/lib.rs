@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
-use anyhow::Result;
-use bench_client::{Flags, Told};
+use anyhow::{Result, anyhow, bail};
+use bench_client::{Flags, Measured, Share, Told};
 use rdkafka::config::ClientConfig;
 
 /// How often outcomes are looked at, in records.
@@ -14,7 +15,7 @@ pub const DRAIN: u64 = 256;
 
 /// Outcomes that come as a future per record, and are looked at from time to time: that costs
 /// least, for no task is woken.
-pub struct Waiting<F> {
+struct Waiting<F> {
     futures: VecDeque<F>,
     told: Told,
 }
@@ -23,12 +24,12 @@ impl<F, T, E> Waiting<F>
 where
     F: Future<Output = Result<T, E>> + Unpin,
 {
-    pub fn new() -> Self {
+    fn new() -> Self {
         Waiting { futures: VecDeque::new(), told: Told::default() }
     }
 
     /// One that was sent.
-    pub fn push(&mut self, future: F) {
+    fn push(&mut self, future: F) {
         self.futures.push_back(future);
         self.told.sent += 1;
         if self.told.sent.is_multiple_of(DRAIN) {
@@ -46,7 +47,7 @@ where
     }
 
     /// All outcomes.
-    pub async fn finish(mut self) -> Told {
+    async fn finish(mut self) -> Told {
         for future in self.futures {
             self.told.count(&future.await);
         }
@@ -54,13 +55,73 @@ where
     }
 }
 
-impl<F, T, E> Default for Waiting<F>
-where
-    F: Future<Output = Result<T, E>> + Unpin,
-{
-    fn default() -> Self {
-        Self::new()
+/// A client that gives a future for each record.
+pub trait ByFuture: Clone + Send + Sync + 'static {
+    type Written;
+    type Failure;
+    type Outcome: Future<Output = Result<Self::Written, Self::Failure>> + Unpin + Send;
+
+    fn flags(&self) -> &Flags;
+
+    /// Sends a record; `key` is room for its key.
+    fn send(
+        &self,
+        number: u64,
+        key: &mut [u8],
+    ) -> impl Future<Output = Result<Self::Outcome>> + Send;
+
+    /// Sends what waits for more.
+    fn flush(&self) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
     }
+}
+
+async fn share<C: ByFuture>(client: C, share: Share) -> Result<Told> {
+    let (mut key, mut waiting) = (client.flags().key(), Waiting::new());
+    for number in share {
+        waiting.push(client.send(number, &mut key).await?);
+    }
+    // One of several tasks would close the batches of the others: those wait for the linger.
+    if client.flags().tasks == 1 {
+        client.flush().await?;
+    }
+    Ok(waiting.finish().await)
+}
+
+async fn one_by_one<C: ByFuture>(
+    client: &C,
+    share: Share,
+    measured: &mut Measured,
+) -> Result<Told> {
+    let (mut key, mut told) = (client.flags().key(), Told::default());
+    for number in share {
+        let begun = Instant::now();
+        let outcome = client.send(number, &mut key).await?.await;
+        measured.latency(begun.elapsed());
+        told.sent += 1;
+        told.count(&outcome);
+    }
+    Ok(told)
+}
+
+/// Sends all records, and prints the report.
+pub async fn measure<C: ByFuture>(name: &str, client: &C) -> Result<()> {
+    let flags = client.flags();
+    let mut measured = Measured::new(flags);
+    let warmed = share(client.clone(), flags.warming()).await?;
+    measured.begin();
+    let mut told = Told::default();
+    if flags.latency {
+        let [share] = flags.shares()[..] else { bail!("one record at a time, one task") };
+        told = one_by_one(client, share, &mut measured).await?;
+    } else {
+        let share = |part| tokio::spawn(share(client.clone(), part));
+        let tasks: Vec<_> = flags.shares().into_iter().map(share).collect();
+        for task in tasks {
+            told.add(task.await.map_err(|_| anyhow!("a task panicked"))??);
+        }
+    }
+    measured.end(name, warmed, told)
 }
 
 /// Runs a client on two threads, as many as Ottla has.

@@ -1,8 +1,6 @@
 //! Produces by Ottla.
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::slice;
 use std::time::{Duration, Instant};
 
@@ -11,9 +9,6 @@ use bench_client::{Flags, Measured, Share, Told};
 use clap::{Parser, ValueEnum};
 use ottla_tokio::{Acks, Deliveries, Delivery, Producer, Record, TopicHandle};
 use tokio::sync::mpsc;
-
-/// How often the counters are looked at with `--watch`.
-const GLANCE: Duration = Duration::from_millis(1);
 
 /// How often deliveries are looked at, in records.
 const DRAIN: u64 = 256;
@@ -31,9 +26,6 @@ struct Cli {
     /// Threads of the runtime; 0 is the one that everything shares
     #[arg(long, default_value_t = 2)]
     workers: usize,
-    /// Notes when acknowledgements come
-    #[arg(long)]
-    watch: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -196,31 +188,6 @@ impl Sender {
     }
 }
 
-/// How many records were acknowledged after the first acknowledgement, and in what time.
-async fn watch<T>(producer: &Producer, work: impl Future<Output = T>) -> (T, (u64, f64)) {
-    let before = producer.stats().counters.written;
-    let (mut first, mut last) = (None, (Instant::now(), before));
-    let mut look = tokio::time::interval(GLANCE);
-    let mut work = pin!(work);
-    let result = poll_fn(|cx| {
-        let done = work.as_mut().poll(cx);
-        while look.poll_tick(cx).is_ready() || done.is_ready() {
-            let written = producer.stats().counters.written;
-            if written > last.1 {
-                last = (Instant::now(), written);
-                first.get_or_insert(last);
-            }
-            if done.is_ready() {
-                break;
-            }
-        }
-        done
-    })
-    .await;
-    let (begun, before) = first.unwrap_or(last);
-    (result, (last.1 - before, (last.0 - begun).as_secs_f64()))
-}
-
 async fn produce(cli: Cli) -> Result<()> {
     let flags = &cli.flags;
     let producer = Producer::builder()
@@ -239,25 +206,14 @@ async fn produce(cli: Cli) -> Result<()> {
     let mut measured = Measured::new(flags);
     let warmed = sender.all(vec![flags.warming()]).await?;
     measured.begin();
-    let before = sender.producer.stats().counters;
+    let before = sender.producer.stats().counters.batches;
     let told = if flags.latency {
         let [share] = flags.shares()[..] else { anyhow::bail!("one record at a time, one task") };
         sender.one_by_one(share, &mut measured).await?
     } else {
-        let work = sender.all(flags.shares());
-        match cli.watch {
-            false => work.await?,
-            true => {
-                let (told, (acknowledged, seconds)) = watch(&sender.producer, work).await;
-                let told = told?;
-                let after = sender.producer.stats().counters;
-                let batches = after.batches - before.batches;
-                let of_a_batch = told.written as f64 / batches.max(1) as f64;
-                measured.tell("batches_per_s", acknowledged as f64 / of_a_batch / seconds);
-                told
-            }
-        }
+        sender.all(flags.shares()).await?
     };
+    measured.tell("batches", sender.producer.stats().counters.batches - before);
     let name = Mode::to_possible_value(&cli.mode).context("a mode")?;
     measured.end(&format!("ottla {}", name.get_name()), warmed, told)?;
     sender.producer.close(Duration::from_secs(10)).await;

@@ -1,13 +1,14 @@
 //! Produces by krafka: a future per record.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
-use bench_client::{Flags, Measured, Share, Told};
-use bench_peers::{Waiting, run};
+use anyhow::Result;
+use bench_client::Flags;
+use bench_peers::{ByFuture, measure, run};
 use clap::Parser;
-use krafka::producer::{Acks, DeliveryHandle, Producer};
+use krafka::error::KrafkaError;
+use krafka::producer::{Acks, DeliveryHandle, Producer, RecordMetadata};
 use krafka::{Kafka, Record};
 
 #[derive(Clone)]
@@ -18,7 +19,15 @@ struct Client {
     value: bytes::Bytes,
 }
 
-impl Client {
+impl ByFuture for Client {
+    type Written = RecordMetadata;
+    type Failure = KrafkaError;
+    type Outcome = DeliveryHandle;
+
+    fn flags(&self) -> &Flags {
+        &self.flags
+    }
+
     async fn send(&self, number: u64, key: &mut [u8]) -> Result<DeliveryHandle> {
         let record = Record::new(self.flags.topic.as_str(), self.value.clone());
         let record = match self.flags.partition(number) {
@@ -31,28 +40,8 @@ impl Client {
         Ok(self.producer.enqueue(record).await?)
     }
 
-    async fn share(self, share: Share) -> Result<Told> {
-        let (mut key, mut waiting) = (self.flags.key(), Waiting::new());
-        for number in share {
-            waiting.push(self.send(number, &mut key).await?);
-        }
-        // One of several tasks would close the batches of the others: those wait for the linger.
-        if self.flags.tasks == 1 {
-            self.producer.flush().await?;
-        }
-        Ok(waiting.finish().await)
-    }
-
-    async fn one_by_one(&self, share: Share, measured: &mut Measured) -> Result<Told> {
-        let (mut key, mut told) = (self.flags.key(), Told::default());
-        for number in share {
-            let begun = Instant::now();
-            let outcome = self.send(number, &mut key).await?.await;
-            measured.latency(begun.elapsed());
-            told.sent += 1;
-            told.count(&outcome);
-        }
-        Ok(told)
+    async fn flush(&self) -> Result<()> {
+        Ok(self.producer.flush().await?)
     }
 }
 
@@ -70,22 +59,8 @@ async fn produce() -> Result<()> {
         .build()
         .await?;
     let value = flags.value().into();
-    let client = Client { producer: Arc::new(producer), value, flags: flags.clone() };
-    let mut measured = Measured::new(&flags);
-    let warmed = client.clone().share(flags.warming()).await?;
-    measured.begin();
-    let mut told = Told::default();
-    if flags.latency {
-        let [share] = flags.shares()[..] else { bail!("one record at a time, one task") };
-        told = client.one_by_one(share, &mut measured).await?;
-    } else {
-        let share = |share| tokio::spawn(client.clone().share(share));
-        let tasks: Vec<_> = flags.shares().into_iter().map(share).collect();
-        for task in tasks {
-            told.add(task.await.map_err(|_| anyhow!("a task panicked"))??);
-        }
-    }
-    measured.end("krafka", warmed, told)?;
+    let client = Client { producer: Arc::new(producer), value, flags };
+    measure("krafka", &client).await?;
     client.producer.close().await?;
     Ok(())
 }

@@ -3,11 +3,11 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
-use bench_client::{Flags, Measured, Share, Told};
-use bench_peers::{Waiting, librdkafka, run};
+use anyhow::{Result, bail};
+use bench_client::Flags;
+use bench_peers::{ByFuture, librdkafka, measure, run};
 use clap::Parser;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::future_producer::DeliveryFuture;
@@ -38,7 +38,15 @@ struct Client {
     value: Vec<u8>,
 }
 
-impl Client {
+impl ByFuture for Client {
+    type Written = ();
+    type Failure = anyhow::Error;
+    type Outcome = Outcome;
+
+    fn flags(&self) -> &Flags {
+        &self.flags
+    }
+
     async fn send(&self, number: u64, key: &mut [u8]) -> Result<Outcome> {
         let mut record = FutureRecord::to(&self.flags.topic).payload(&self.value[..]);
         record = match self.flags.partition(number) {
@@ -54,47 +62,13 @@ impl Client {
             tokio::time::sleep(WAIT).await;
         }
     }
-
-    async fn share(self, share: Share) -> Result<Told> {
-        let (mut key, mut waiting) = (self.flags.key(), Waiting::new());
-        for number in share {
-            waiting.push(self.send(number, &mut key).await?);
-        }
-        Ok(waiting.finish().await)
-    }
-
-    async fn one_by_one(&self, share: Share, measured: &mut Measured) -> Result<Told> {
-        let (mut key, mut told) = (self.flags.key(), Told::default());
-        for number in share {
-            let begun = Instant::now();
-            let outcome = self.send(number, &mut key).await?.await;
-            measured.latency(begun.elapsed());
-            told.sent += 1;
-            told.count(&outcome);
-        }
-        Ok(told)
-    }
 }
 
 async fn produce() -> Result<()> {
     let flags = Flags::parse();
     let producer: FutureProducer = librdkafka(&flags).create()?;
-    let client = Client { producer, value: flags.value(), flags: flags.clone() };
-    let mut measured = Measured::new(&flags);
-    let warmed = client.clone().share(flags.warming()).await?;
-    measured.begin();
-    let mut told = Told::default();
-    if flags.latency {
-        let [share] = flags.shares()[..] else { bail!("one record at a time, one task") };
-        told = client.one_by_one(share, &mut measured).await?;
-    } else {
-        let share = |share| tokio::spawn(client.clone().share(share));
-        let tasks: Vec<_> = flags.shares().into_iter().map(share).collect();
-        for task in tasks {
-            told.add(task.await.map_err(|_| anyhow!("a task panicked"))??);
-        }
-    }
-    measured.end("rdkafka future", warmed, told)
+    let client = Client { producer, value: flags.value(), flags };
+    measure("rdkafka future", &client).await
 }
 
 fn main() -> Result<()> {

@@ -40,8 +40,8 @@ struct Cli {
     /// What is compared
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Row::value_variants().to_vec())]
     rows: Vec<Row>,
-    /// Records of 100 bytes in the shorter run, at least 100000 or so; of other sizes as many
-    /// as keep the work alike
+    /// Records of 100 bytes that are measured, at least 200000 or so; of other sizes as many as keep
+    /// the work alike
     #[arg(long)]
     records: Option<u64>,
     /// Rounds
@@ -86,8 +86,8 @@ impl Cli {
     /// Records, rounds, seconds of overload.
     fn amount(&self) -> (u64, usize, u64) {
         let (records, repeats, overload) = match self.profile {
-            Profile::Quick => (40_000, 1, 5),
-            Profile::Full => (400_000, 5, 60),
+            Profile::Quick => (80_000, 1, 5),
+            Profile::Full => (1_000_000, 5, 60),
         };
         (self.records.unwrap_or(records), self.repeats.unwrap_or(repeats), overload)
     }

@@ -138,39 +138,34 @@ fn count(
     Ok(counted)
 }
 
+/// Records per millisecond, and nanoseconds per record, of those that were measured.
+fn rate_and_cpu(report: &Value, records: u64) -> Result<(f64, f64)> {
+    let records = records as f64;
+    Ok((records / number(report, "wall_s")? / 1e3, number(report, "cpu_s")? * 1e9 / records))
+}
+
 /// What one repeat of a client comes to, and its batches per round trip if it tells them.
 fn repeat(workload: &Workload, client: &Client, places: &Places) -> Result<(Values, Option<f64>)> {
     let records = workload.records;
     let warmup = workload.warmup(client);
     let near = Run { to: &places.broker, records, warmup, more: &[] };
     match workload.kind {
-        Kind::Slope => {
-            let long = client.run(workload, Run { records: 2 * records, ..near })?;
-            let (cpu, wall, records) = if client.warms_up {
-                // The slope within one process: what another has compiled, and when, differs by
-                // more than what is measured.
-                (number(&long, "cpu_s")?, number(&long, "wall_s")?, 2 * records)
-            } else {
-                let short = client.run(workload, near)?;
-                let cpu = number(&long, "cpu_total_s")? - number(&short, "cpu_total_s")?;
-                (cpu, number(&long, "wall_s")? - number(&short, "wall_s")?, records)
-            };
-            let mut values = vec![(Metric::Cpu, cpu * 1e9 / records as f64)];
-            // With few records, noise is more than what they take.
-            if client.side != Side::Floor && wall > 0.0 {
-                values.push((Metric::Rate, records as f64 / wall / 1e3));
-            }
-            Ok((values, None))
+        Kind::Steady => {
+            let report = client.run(workload, near)?;
+            let (rate, cpu) = rate_and_cpu(&report, records)?;
+            // The floor waits for no answer.
+            let rate = (client.side != Side::Floor).then_some((Metric::Rate, rate));
+            Ok(([(Metric::Cpu, cpu)].into_iter().chain(rate).collect(), None))
         }
         Kind::Rate(round_trip) => {
             places.wire.set(Way::Far(round_trip));
             let far = places.wire.address().to_string();
             let to = if round_trip.is_zero() { &places.broker } else { &far };
-            let watch: &[&str] = if client.side == Side::Ottla { &["--watch"] } else { &[] };
-            let report = client.run(workload, Run { to, more: watch, ..near })?;
-            let rate = records as f64 / number(&report, "wall_s")? / 1e3;
-            let cpu = number(&report, "cpu_s")? * 1e9 / records as f64;
-            let batches = report["batches_per_s"].as_f64().map(|a| a * round_trip.as_secs_f64());
+            let report = client.run(workload, Run { to, ..near })?;
+            let (rate, cpu) = rate_and_cpu(&report, records)?;
+            // Beginning and end, when fewer are in flight, count, too.
+            let round_trips = number(&report, "wall_s")? / round_trip.as_secs_f64();
+            let batches = report["batches"].as_f64().map(|batches| batches / round_trips);
             let batches = batches.filter(|_| round_trip >= Duration::from_millis(100));
             Ok((vec![(Metric::Rate, rate), (Metric::Cpu, cpu)], batches))
         }

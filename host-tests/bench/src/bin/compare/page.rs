@@ -81,7 +81,7 @@ pub fn markdown(about: &About, clients: &[Client], parts: &[Part], whole: bool) 
     let is_judged = |part: &&Part, metric| Metric::judged(&part.workload).contains(&metric);
     for metric in Metric::ALL {
         let wanted = |part: &&Part| match metric {
-            Metric::Cpu => has(part, metric) && part.workload.is_slope(),
+            Metric::Cpu => has(part, metric) && part.workload.is_steady(),
             _ => is_judged(part, metric),
         };
         let columns: Vec<&Part> = parts.iter().filter(wanted).collect();
@@ -129,9 +129,9 @@ fn head(about: &About, clients: &[Client]) -> String {
         "`{command}`, {date}, {minutes:.0} minutes; {cores} cores that clients and broker share, load {} \
          before and {} after. acks=all, idempotent, linger 5 ms, batches of 64 KiB, 5 requests in flight, \
          buffer 32 MiB, no compression; every client counts every outcome. Median [lowest..highest] of \
-         {repeats} interleaved rounds. CPU time is that of the client's process, user and system, as the \
-         slope between N and 2N records; Java's is that within one process, after {} records (larger \
-         ones: as many as are as much work) by which it has compiled. Where the ranges overlap it is a tie.\n\nApache Kafka {kafka}; \
+         {repeats} interleaved rounds. CPU time is that of the client's process, user and system, \
+         after a quarter as many records, and in Java's at least {} (larger ones: as many as are as much \
+         work), by which it has compiled. Where the ranges overlap it is a tie.\n\nApache Kafka {kafka}; \
          {}.\n\n",
         load.0,
         load.1,

@@ -30,8 +30,9 @@ pub enum Row {
 /// How it is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// By the difference of runs with N and 2N records.
-    Slope,
+    /// By the time of N records after those that warm up, in one process: what another has
+    /// compiled, or allocated, differs by more than what is measured.
+    Steady,
     /// By the time of N records, at this round trip.
     Rate(Duration),
     Latency,
@@ -52,7 +53,7 @@ pub struct Workload {
     pub batch_size: u64,
     pub max_request_size: u64,
     pub buffer_memory: u64,
-    /// Records of the shorter run.
+    /// Records that are measured.
     pub records: u64,
     /// Records that every client sends before.
     pub warmup: u64,
@@ -119,13 +120,17 @@ impl Workload {
         title
     }
 
-    pub fn is_slope(&self) -> bool {
-        self.kind == Kind::Slope
+    pub fn is_steady(&self) -> bool {
+        self.kind == Kind::Steady
     }
 
     /// Records that a client sends before those that are measured.
     pub fn warmup(&self, client: &Client) -> u64 {
-        if client.warms_up { self.warmup.max(self.jit) } else { self.warmup }
+        match client.side {
+            Side::Floor => 0,
+            _ if client.warms_up => self.warmup.max(self.jit),
+            _ => self.warmup,
+        }
     }
 
     /// Whether a client takes part.
@@ -138,44 +143,46 @@ impl Workload {
     }
 }
 
-/// The workloads of a row; `records` of 100 bytes are in the shorter run, and as many of other sizes
-/// as keep the work alike. All at 400,000, five rounds and a minute of overload, with all clients, take
-/// about half an hour.
+/// The workloads of a row, by so many `records` of 100 bytes, and as many of other sizes as keep the work
+/// alike. All at 1,000,000, five rounds and a minute of overload, with all clients, take about half an
+/// hour.
 pub fn workloads(row: Row, records: u64, overload: u64) -> Vec<Workload> {
     let of_size = |size: u64| (records * 400 / (300 + size)).max(20);
-    let slope =
-        |partitions, size, records| Workload::new(row, Kind::Slope, partitions, size, records);
+    let steady = |partitions, size, records| Workload {
+        warmup: records / 4,
+        ..Workload::new(row, Kind::Steady, partitions, size, records)
+    };
     match row {
         Row::Cpu => [(1, 100), (6, 100), (1, 1000), (6, 1000)]
-            .map(|(partitions, size)| slope(partitions, size, of_size(size)))
+            .map(|(partitions, size)| steady(partitions, size, of_size(size)))
             .into(),
-        Row::Key => vec![Workload { key: 16, ..slope(6, 100, records) }],
-        Row::Tasks => vec![Workload { tasks: 16, ..slope(6, 100, records) }],
+        Row::Key => vec![Workload { key: 16, ..steady(6, 100, records) }],
+        Row::Tasks => vec![Workload { tasks: 16, ..steady(6, 100, records) }],
         // Java's client and its translation set a whole batch aside for each partition. With 32 MiB
         // for a thousand of them, they would send records one by one.
         Row::Partitions => {
-            vec![Workload { buffer_memory: 128 << 20, ..slope(1000, 100, records / 2) }]
+            vec![Workload { buffer_memory: 128 << 20, ..steady(1000, 100, records / 2) }]
         }
         Row::Large => vec![Workload {
             batch_size: LARGE_BATCH,
             max_request_size: LARGE_REQUEST,
-            ..slope(1, LARGE, (records / 1600).max(20))
+            ..steady(1, LARGE, (records / 1000).max(20))
         }],
         // Some have one batch in flight, and take long for it.
-        Row::Rtt => [(0, records), (20, records / 3), (100, records / 6)]
+        Row::Rtt => [(0, records / 2), (20, records / 6), (100, records / 12)]
             .map(|(millis, records)| {
                 let kind = Kind::Rate(Duration::from_millis(millis));
                 let workload = Workload::new(row, kind, 1, 100, records);
                 // Connected, and with several batches in flight. Far away, compiling is no matter.
                 let jit = if millis == 0 { JIT } else { 0 };
-                Workload { warmup: records / 20, jit, ..workload }
+                Workload { warmup: records / 10, jit, ..workload }
             })
             .into(),
         Row::Latency => vec![Workload {
             linger_ms: 0,
-            warmup: (records / 200).max(500),
+            warmup: (records / 400).max(500),
             jit: 0,
-            ..Workload::new(row, Kind::Latency, 1, 100, (records / 80).max(1000))
+            ..Workload::new(row, Kind::Latency, 1, 100, (records / 200).max(1000))
         }],
         Row::Memory => vec![Workload {
             warmup: 1000,

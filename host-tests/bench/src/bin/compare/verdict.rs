@@ -80,7 +80,7 @@ impl Metric {
     /// What is measured of a workload; `judged` is what a row is won or lost by.
     pub fn of(kind: Kind) -> &'static [Metric] {
         match kind {
-            Kind::Slope => &[Metric::Cpu, Metric::Rate],
+            Kind::Steady => &[Metric::Cpu, Metric::Rate],
             Kind::Rate(_) => &[Metric::Rate, Metric::Cpu],
             Kind::Latency => &[Metric::P50, Metric::P99],
             Kind::Memory(_) => &[Metric::Peak, Metric::Growth],
