@@ -202,6 +202,17 @@ pub enum Step<T> {
     End,
 }
 
+impl<T> Step<T> {
+    /// What `take` makes of an item.
+    pub fn map<U>(self, take: impl FnOnce(T) -> U) -> Step<U> {
+        match self {
+            Self::More => Step::More,
+            Self::Item(item) => Step::Item(take(item)),
+            Self::End => Step::End,
+        }
+    }
+}
+
 /// Takes an atom's value, or returns that more bytes are needed.
 macro_rules! need {
     ($value:expr) => {

@@ -129,7 +129,7 @@ impl Client {
     ) -> Vec<api_versions::Item> {
         let body = self.ask(Api::ApiVersions, version, body);
         let (mut cursor, mut items) = (api_versions::Answer::default(), Vec::new());
-        read(&body, |input| Ok(keep(cursor.next(version, input)?, &mut items)));
+        read(&body, |input| Ok(cursor.next(version, input)?.map(|item| items.push(item))));
         items
     }
 
@@ -140,7 +140,7 @@ impl Client {
     ) -> init_producer_id::Item {
         let body = self.ask(Api::InitProducerId, version, body);
         let (mut cursor, mut items) = (init_producer_id::Answer::default(), Vec::new());
-        read(&body, |input| Ok(keep(cursor.next(version, input)?, &mut items)));
+        read(&body, |input| Ok(cursor.next(version, input)?.map(|item| items.push(item))));
         items[0]
     }
 
@@ -183,7 +183,7 @@ impl Client {
             if let Step::Item(delete_topics::Item::Topic { name, id, error }) = step {
                 topics.push((text(name), id, error.0));
             }
-            Ok(passed(step))
+            Ok(step.map(drop))
         });
         topics
     }
@@ -208,7 +208,7 @@ impl Client {
                 }
                 _ => {}
             }
-            Ok(passed(step))
+            Ok(step.map(drop))
         });
         topics
     }
@@ -233,7 +233,7 @@ impl Client {
                 }
                 _ => {}
             }
-            Ok(passed(step))
+            Ok(step.map(drop))
         });
         told
     }
@@ -261,7 +261,7 @@ impl Client {
                 }
                 _ => {}
             }
-            Ok(passed(step))
+            Ok(step.map(drop))
         });
         lines
     }
@@ -291,7 +291,7 @@ impl Client {
                 }
                 _ => {}
             }
-            Ok(passed(step))
+            Ok(step.map(drop))
         });
         lines
     }
@@ -319,7 +319,7 @@ impl Client {
                     Item::Next { topic, partition } => format!("next {} {partition}", text(topic)),
                 });
             }
-            Ok(passed(step))
+            Ok(step.map(drop))
         });
         lines
     }
@@ -449,26 +449,6 @@ fn read(
             Step::More => panic!("the answer is cut"),
             Step::End => break,
         }
-    }
-}
-
-/// The step without what it yields.
-fn passed<T>(step: Step<T>) -> Step<()> {
-    match step {
-        Step::Item(_) => Step::Item(()),
-        Step::More => Step::More,
-        Step::End => Step::End,
-    }
-}
-
-fn keep<T>(step: Step<T>, items: &mut Vec<T>) -> Step<()> {
-    match step {
-        Step::Item(item) => {
-            items.push(item);
-            Step::Item(())
-        }
-        Step::More => Step::More,
-        Step::End => Step::End,
     }
 }
 

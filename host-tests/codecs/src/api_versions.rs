@@ -47,14 +47,7 @@ impl Answers for ApiVersions {
         input: &mut Input<'_>,
         items: &mut Vec<Item>,
     ) -> Result<Step<()>, Fault> {
-        Ok(match cursor.next(version, input)? {
-            Step::More => Step::More,
-            Step::End => Step::End,
-            Step::Item(item) => {
-                items.push(item);
-                Step::Item(())
-            }
-        })
+        Ok(cursor.next(version, input)?.map(|item| items.push(item)))
     }
 
     fn answers() -> BoxedStrategy<Answer> {

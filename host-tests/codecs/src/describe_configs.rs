@@ -104,14 +104,7 @@ impl Answers for DescribeConfigs {
         input: &mut Input<'_>,
         items: &mut Vec<Item>,
     ) -> Result<Step<()>, Fault> {
-        Ok(match cursor.next(version, input)? {
-            Step::More => Step::More,
-            Step::End => Step::End,
-            Step::Item(item) => {
-                Item::append(item, items);
-                Step::Item(())
-            }
-        })
+        Ok(cursor.next(version, input)?.map(|item| Item::append(item, items)))
     }
 
     fn answers() -> BoxedStrategy<Answer> {

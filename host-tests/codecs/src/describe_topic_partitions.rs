@@ -83,14 +83,7 @@ impl Answers for DescribeTopicPartitions {
         input: &mut Input<'_>,
         items: &mut Vec<Item>,
     ) -> Result<Step<()>, Fault> {
-        Ok(match cursor.next(input)? {
-            Step::More => Step::More,
-            Step::End => Step::End,
-            Step::Item(item) => {
-                items.push(item.into());
-                Step::Item(())
-            }
-        })
+        Ok(cursor.next(input)?.map(|item| items.push(item.into())))
     }
 
     fn answers() -> BoxedStrategy<Answer<'static>> {

@@ -98,14 +98,7 @@ impl Answers for Metadata {
         input: &mut Input<'_>,
         items: &mut Vec<Item>,
     ) -> Result<Step<()>, Fault> {
-        Ok(match cursor.next(version, input)? {
-            Step::More => Step::More,
-            Step::End => Step::End,
-            Step::Item(item) => {
-                items.push(item.into());
-                Step::Item(())
-            }
-        })
+        Ok(cursor.next(version, input)?.map(|item| items.push(item.into())))
     }
 
     fn answers() -> BoxedStrategy<Answer<'static>> {

@@ -148,7 +148,7 @@ pub(crate) fn answer(request: &Request, frame: &[u8], names: &mut Names) -> Resu
             let mut cursor = init_producer_id::Answer::default();
             each(body, |input| {
                 let step = cursor.next(version, input)?;
-                Ok(step_of(step, |item| {
+                Ok(step.map(|item| {
                     parts.push(if item.error.is_success() {
                         format!("{}epoch {}", names.producer(item.producer_id), item.producer_epoch)
                     } else {
@@ -174,7 +174,7 @@ fn read_produce(
     let (mut cursor, mut topic) = (produce::Answer::default(), String::new());
     each(body, |input| {
         let step = cursor.next(version, input)?;
-        Ok(step_of(step, |item| match item {
+        Ok(step.map(|item| match item {
             produce::Item::Topic(said) => topic = names.topic(version, said),
             produce::Item::Partition(answer) => {
                 let (index, code) = (answer.index, code_word(answer.error));
@@ -196,7 +196,7 @@ fn read_metadata(body: &[u8], version: i16, parts: &mut Vec<String>) -> Result<(
     let mut topic = String::new();
     each(body, |input| {
         let step = cursor.next(version, input)?;
-        Ok(step_of(step, |item| match item {
+        Ok(step.map(|item| match item {
             metadata::Item::Broker { id, .. } => brokers.push(id.to_string()),
             metadata::Item::Topic { error, name, .. } => {
                 topic = String::from_utf8_lossy(name).into_owned();
@@ -217,18 +217,6 @@ fn read_metadata(body: &[u8], version: i16, parts: &mut Vec<String>) -> Result<(
     })?;
     parts.insert(0, format!("nodes {}", brokers.join(" ")));
     Ok(())
-}
-
-/// Does something with what a step yields.
-fn step_of<T>(step: Step<T>, mut f: impl FnMut(T)) -> Step<()> {
-    match step {
-        Step::Item(item) => {
-            f(item);
-            Step::Item(())
-        }
-        Step::More => Step::More,
-        Step::End => Step::End,
-    }
 }
 
 /// Runs a stream decoder over a whole body.
