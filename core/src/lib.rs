@@ -259,6 +259,7 @@
 //! `Growable` begins small, doubles tables as they fill, and stays under its bound for blocks
 //! (`buffer.memory`). What it has, it keeps for reuse, until `release_memory`: at its high-water mark it
 //! allocates nothing, unless batches become smaller or larger where more than half of the bound is taken.
+//! Its blocks are `Vec`s, or whatever else an adapter has for a [`memory::Buffer`].
 //!
 //! # Time
 //!

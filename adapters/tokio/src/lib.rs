@@ -183,6 +183,7 @@
 //!
 //! None is on by default.
 
+mod block;
 mod clock;
 mod config;
 mod connector;

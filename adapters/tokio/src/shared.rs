@@ -17,6 +17,7 @@ use ottla::producer::{Batch, Counters};
 use ottla::{Cause, Event, Flush, Instant, Outcome, Refused, Topic};
 use tokio::sync::{Notify, oneshot};
 
+use crate::block::Block;
 use crate::clock::{Clock, span};
 use crate::config::Config;
 use crate::delivery::{Cell, Complaint, Verdict};
@@ -47,7 +48,7 @@ pub(crate) struct Shared {
 /// What the lock is around.
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) producer: ottla::Producer<Growable>,
+    pub(crate) producer: ottla::Producer<Growable<Block>>,
     /// By batch: the cell of those whose outcome somebody may want.
     cells: Vec<Option<Arc<Cell>>>,
     /// By batch: what became of the first parts of those that are too large for their broker.
@@ -73,7 +74,7 @@ pub(crate) struct Collected {
     signals: Vec<oneshot::Sender<()>>,
     pub(crate) wakers: Vec<Waker>,
     /// Memory that is given back.
-    pub(crate) released: Option<Released>,
+    pub(crate) released: Option<Released<Block>>,
 }
 
 impl Shared {
@@ -81,7 +82,7 @@ impl Shared {
         static IDS: AtomicU64 = AtomicU64::new(1);
         config.name_client();
         let clock = Clock::start();
-        let memory = Growable::new(config.buffer_memory);
+        let memory = Growable::with_buffers(config.buffer_memory);
         let mut producer = ottla::Producer::new(memory, config.core, seed);
         producer.set_wall_clock(clock.now(), Clock::unix_millis());
         let named = producer.set_client_id(&config.client_id);

@@ -11,6 +11,8 @@ use std::ops::Range;
 use ottla::memory::{Growable, Shared};
 use ottla::{Link, Producer};
 
+use crate::block::Block;
+
 /// Bytes that are gathered before they are written. Measured: more does not help.
 const ENOUGH: usize = 256 * 1024;
 
@@ -27,7 +29,7 @@ const PIECES: usize = 2 * SLICES;
 enum Piece {
     /// Of [`Staged::copied`].
     Copied(Range<usize>),
-    Shared(Shared, Range<usize>),
+    Shared(Shared<Block>, Range<usize>),
 }
 
 /// What gathering came to.
@@ -54,7 +56,7 @@ impl Staged {
 
     /// Takes what the core has to write on a link, up to [`ENOUGH`]. Between two calls nothing
     /// may be written.
-    pub(crate) fn gather(&mut self, core: &mut Producer<Growable>, link: Link) -> Gathered {
+    pub(crate) fn gather(&mut self, core: &mut Producer<Growable<Block>>, link: Link) -> Gathered {
         while self.bytes < ENOUGH && self.pieces.len() < PIECES {
             let Some(piece) = core.output(link) else { break };
             let (length, sealed, block) = (piece.bytes.len(), piece.sealed, piece.block);
@@ -92,7 +94,7 @@ impl Staged {
         for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
             let bytes = match piece {
                 Piece::Copied(range) => self.copied.get(range.clone()),
-                Piece::Shared(block, range) => block.get(range.clone()),
+                Piece::Shared(block, range) => (**block).as_ref().get(range.clone()),
             };
             *slice = IoSlice::new(bytes.unwrap_or_default());
         }

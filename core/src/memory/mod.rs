@@ -20,6 +20,8 @@
 //! [`crate::sizes`].
 
 mod blocks;
+#[cfg(any(test, feature = "alloc"))]
+mod buffers;
 mod fixed;
 #[cfg(any(test, feature = "alloc"))]
 mod growable;
@@ -30,9 +32,11 @@ mod pool;
 mod table;
 
 pub use blocks::{BlockId, Blocks};
+#[cfg(any(test, feature = "alloc"))]
+pub use buffers::{Buffer, Released, Shared};
 pub use fixed::Fixed;
 #[cfg(any(test, feature = "alloc"))]
-pub use growable::{Growable, Released, Shared};
+pub use growable::Growable;
 pub(crate) use heap::Heap;
 pub(crate) use index::hash_name;
 pub(crate) use perhaps::Perhaps;

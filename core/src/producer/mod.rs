@@ -544,10 +544,10 @@ impl<O: Owner> Producer<O> {
 }
 
 #[cfg(feature = "alloc")]
-impl Producer<crate::memory::Growable> {
+impl<B: crate::memory::Buffer> Producer<crate::memory::Growable<B>> {
     /// Takes out the memory that no batch has: [`Growable`](crate::memory::Growable) keeps it for the
     /// next ones. For producers that have nothing to do after they had much.
-    pub fn release_memory(&mut self) -> crate::memory::Released {
+    pub fn release_memory(&mut self) -> crate::memory::Released<B> {
         self.owner.release()
     }
 }
