@@ -16,6 +16,8 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 /// The flags of every client.
 #[derive(Parser, Clone, Debug)]
@@ -195,7 +197,12 @@ impl Measured {
         if self.flags.overload.is_some() {
             println!("{word}");
             // The end of the input is an answer, too.
-            let _ = stdin().lock().read_line(&mut String::new());
+            let wait = || stdin().lock().read_line(&mut String::new());
+            // What a client does in the background goes on meanwhile.
+            let _ = match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+                Ok(RuntimeFlavor::MultiThread) => block_in_place(wait),
+                _ => wait(),
+            };
         }
     }
 
