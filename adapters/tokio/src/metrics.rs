@@ -76,11 +76,12 @@ pub enum MetricUnit {
     Bytes,
     /// Nanoseconds.
     Nanoseconds,
+    /// Seconds.
+    Seconds,
 }
 
 #[derive(Copy, Clone, PartialEq, Default, Debug)]
 struct Reading {
-    counters: Counters,
     connected: u64,
     disconnected: u64,
     failed: u64,
@@ -93,15 +94,26 @@ struct Reading {
     // Gauges.
     connections: u64,
     buffer: u64,
-    allocated: u64,
-    waiting: u64,
-    in_line: u64,
+    of_core: OfCore,
+}
+
+/// What the core has to tell, and those who wait for it.
+#[derive(Copy, Clone, PartialEq, Default, Debug)]
+pub(crate) struct OfCore {
+    pub(crate) counters: Counters,
+    pub(crate) allocated: u64,
+    pub(crate) available: u64,
+    pub(crate) in_flight: u32,
+    pub(crate) metadata_age: Option<ottla::Duration>,
+    pub(crate) waiting: usize,
+    pub(crate) in_line: usize,
 }
 
 impl Reading {
     /// Records that were accepted, and are not known to be written.
     const fn lost(&self) -> u64 {
-        self.counters.not_written.wrapping_add(self.counters.unknown)
+        let Counters { not_written, unknown, .. } = self.of_core.counters;
+        not_written.wrapping_add(unknown)
     }
 }
 
@@ -151,29 +163,32 @@ const fn real(count: u64) -> f64 {
 const JAVA: bool = true;
 const OWN: bool = false;
 
-use MetricUnit::{Bytes, Count, Nanoseconds};
+use MetricUnit::{Bytes, Count, Nanoseconds, Seconds};
 
 /// In order of their names. Java's are those whose meaning is Java's, too.
 const DEFINITIONS: &[Definition] = &[
     counter("batch-bytes-total", OWN, Bytes, "bytes of batches put into requests", |r| {
-        real(r.counters.batch_bytes)
+        real(r.of_core.counters.batch_bytes)
     }),
     counter("batch-retry-total", OWN, Count, "attempts of batches that had to be repeated", |r| {
-        real(r.counters.retries)
+        real(r.of_core.counters.retries)
     }),
     gauge("batch-size-avg", JAVA, Bytes, "bytes per batch in a request, on average", |r| {
-        real(r.counters.batch_bytes) / real(r.counters.batches)
+        real(r.of_core.counters.batch_bytes) / real(r.of_core.counters.batches)
     }),
     counter("batch-total", OWN, Count, "batches put into requests, repeated ones included", |r| {
-        real(r.counters.batches)
+        real(r.of_core.counters.batches)
     }),
     gauge(
         "buffer-allocated-bytes",
         OWN,
         Bytes,
         "bytes of buffer.memory that are allocated; kept for reuse until there is nothing to do",
-        |r| real(r.allocated),
+        |r| real(r.of_core.allocated),
     ),
+    gauge("buffer-available-bytes", JAVA, Bytes, "bytes of buffer.memory that no batch has", |r| {
+        real(r.of_core.available)
+    }),
     counter(
         "buffer-exhausted-total",
         JAVA,
@@ -197,20 +212,23 @@ const DEFINITIONS: &[Definition] = &[
         OWN,
         Count,
         "times that the epoch was raised or the id given up",
-        |r| real(r.counters.bumps),
+        |r| real(r.of_core.counters.bumps),
     ),
     counter("flush-time-ns-total", JAVA, Nanoseconds, "time spent in flush", |r| {
         real(r.flush_nanos)
     }),
     counter("incoming-byte-total", JAVA, Bytes, "bytes read from connections", |r| real(r.read)),
+    gauge("metadata-age", JAVA, Seconds, "since metadata was answered in full; NaN before", |r| {
+        r.of_core.metadata_age.map_or(f64::NAN, |age| real(age.as_micros()) / 1e6)
+    }),
     counter("outgoing-byte-total", JAVA, Bytes, "bytes written to connections", |r| {
         real(r.written)
     }),
     counter("outgoing-resend-byte-total", OWN, Bytes, "of them, batches sent again", |r| {
-        real(r.counters.sent.resend)
+        real(r.of_core.counters.sent.resend)
     }),
     counter("produce-request-total", OWN, Count, "Produce requests sent", |r| {
-        real(r.counters.requests)
+        real(r.of_core.counters.requests)
     }),
     counter(
         "record-error-total",
@@ -227,21 +245,24 @@ const DEFINITIONS: &[Definition] = &[
         |r| real(r.lost()),
     ),
     counter("record-not-written-total", OWN, Count, "records not written", |r| {
-        real(r.counters.not_written)
+        real(r.of_core.counters.not_written)
     }),
     counter("record-refused-total", OWN, Count, "records that were not accepted", |r| {
         real(r.refused)
     }),
     counter("record-unknown-total", OWN, Count, "records that may or may not be written", |r| {
-        real(r.counters.unknown)
+        real(r.of_core.counters.unknown)
     }),
     counter(
         "record-written-total",
         OWN,
         Count,
         "records written (with acks=0: handed to a connection)",
-        |r| real(r.counters.written),
+        |r| real(r.of_core.counters.written),
     ),
+    gauge("requests-in-flight", JAVA, Count, "requests of all kinds that are not answered", |r| {
+        real(r.of_core.in_flight.into())
+    }),
     counter(
         "send-wait-time-ns-total",
         OWN,
@@ -254,23 +275,19 @@ const DEFINITIONS: &[Definition] = &[
         OWN,
         Count,
         "sends that wait: for memory, a topic to be known, or a partition to be there",
-        |r| real(r.waiting),
+        |r| real(r.of_core.waiting as u64),
     ),
-    gauge("waiting-threads", JAVA, Count, "sends that wait for memory", |r| real(r.in_line)),
+    gauge("waiting-threads", JAVA, Count, "sends that wait for memory", |r| {
+        real(r.of_core.in_line as u64)
+    }),
 ];
 
 impl Metrics {
-    pub(crate) fn read(
-        client_id: &str,
-        meters: &Meters,
-        buffer: u64,
-        (counters, allocated, waiting, in_line): (Counters, u64, usize, usize),
-    ) -> Self {
+    pub(crate) fn read(client_id: &str, meters: &Meters, buffer: u64, of_core: OfCore) -> Self {
         // What was closed is read first: it is no more than what was made.
         let disconnected = meters.disconnected.read();
         let connected = meters.connected.read();
         let reading = Reading {
-            counters,
             connected,
             disconnected,
             failed: meters.failed.read(),
@@ -282,9 +299,7 @@ impl Metrics {
             exhausted: meters.exhausted.read(),
             connections: connected.saturating_sub(disconnected),
             buffer,
-            allocated,
-            waiting: waiting as u64,
-            in_line: in_line as u64,
+            of_core,
         };
         Self { client_id: client_id.to_owned(), reading }
     }
@@ -315,7 +330,7 @@ impl Metrics {
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let (now, then) = (&self.reading, &earlier.reading);
-        let (n, t) = (&now.counters, &then.counters);
+        let (n, t) = (&now.of_core.counters, &then.of_core.counters);
         let mut counters = Counters {
             written: n.written.wrapping_sub(t.written),
             not_written: n.not_written.wrapping_sub(t.not_written),
@@ -331,7 +346,6 @@ impl Metrics {
         };
         counters.sent.resend = n.sent.resend.wrapping_sub(t.sent.resend);
         let reading = Reading {
-            counters,
             connected: now.connected.wrapping_sub(then.connected),
             disconnected: now.disconnected.wrapping_sub(then.disconnected),
             failed: now.failed.wrapping_sub(then.failed),
@@ -341,6 +355,7 @@ impl Metrics {
             wait_nanos: now.wait_nanos.wrapping_sub(then.wait_nanos),
             refused: now.refused.wrapping_sub(then.refused),
             exhausted: now.exhausted.wrapping_sub(then.exhausted),
+            of_core: OfCore { counters, ..now.of_core },
             ..*now
         };
         Self { client_id: self.client_id.clone(), reading }
@@ -382,6 +397,7 @@ impl Metrics {
                 Count => metrics::Unit::Count,
                 Bytes => metrics::Unit::Bytes,
                 Nanoseconds => metrics::Unit::Nanoseconds,
+                Seconds => metrics::Unit::Seconds,
             };
             match definition.kind {
                 MetricKind::Counter => metrics::describe_counter!(name, unit, meaning),

@@ -18,7 +18,7 @@ use crate::delivery::{Deliveries, Delivery};
 use crate::driver::Driver;
 use crate::error::{SendError, SendManyError};
 use crate::hooks::OwnPartitioner;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, OfCore};
 use crate::record::{Record, ToTopic, TopicHandle};
 use crate::shared::{Core, Shared, given_up};
 use crate::waiters::{Admission, Admitted, Goal};
@@ -379,12 +379,19 @@ impl Producer {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         let shared = self.shared();
-        let core = shared.lock();
-        let (counters, allocated) = (core.producer.counters(), core.producer.owner().charged());
-        let (waiting, in_line) = (core.waiters.len(), core.waiters.in_line());
+        let now = shared.clock.now();
+        let mut core = shared.lock();
+        let of_core = OfCore {
+            counters: core.producer.counters(),
+            allocated: core.producer.owner().charged(),
+            available: core.producer.owner().available(),
+            in_flight: core.producer.requests_in_flight(),
+            metadata_age: core.producer.metadata_at().map(|at| now.since(at)),
+            waiting: core.waiters.len(),
+            in_line: core.waiters.in_line(),
+        };
         drop(core);
         let buffer = shared.config.buffer_memory;
-        let of_core = (counters, allocated, waiting, in_line);
         Metrics::read(shared.config.client_id(), &shared.meters, buffer, of_core)
     }
 

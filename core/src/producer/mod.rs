@@ -510,6 +510,20 @@ impl<O: Owner> Producer<O> {
         self.machine.counters
     }
 
+    /// Requests of all kinds that are not answered yet, on all links; some may not be written yet.
+    #[must_use]
+    pub fn requests_in_flight(&mut self) -> u32 {
+        let memory = self.owner.memory();
+        let queued = self.machine.open_links().map(|link| memory.links[link].queued);
+        queued.fold(0, |sum, queued| sum.saturating_add(queued.into()))
+    }
+
+    /// When metadata was last answered in full. `None`: not yet, or it is to be asked for anew.
+    #[must_use]
+    pub const fn metadata_at(&self) -> Option<Instant> {
+        self.machine.refresh.done_at
+    }
+
     /// The settings.
     #[must_use]
     pub const fn config(&self) -> &Config {

@@ -72,9 +72,14 @@ async fn connections_and_bytes_are_counted() {
             ("outgoing-byte-total", producer.stats().counters.sent.total() as f64),
             ("incoming-byte-total", producer.stats().counters.received.total() as f64),
             ("buffer-allocated-bytes", producer.stats().memory as f64),
+            ("buffer-available-bytes", 33_554_432.0),
+            ("requests-in-flight", 0.0),
+            ("metadata-age", 0.0),
             ("buffer-total-bytes", 33_554_432.0),
         ],
     );
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_figures(&producer, &[("metadata-age", 2.5)]);
     producer.close(Duration::from_secs(1)).await;
     settle().await;
     assert_figures(
@@ -107,7 +112,8 @@ async fn refusals_and_waits_are_counted() {
         sender.post(Record::new("t", &"y".repeat(12_000)).partition(0)).await
     });
     settle().await;
-    assert_figures(&producer, &[("waiting-threads", 1.0), ("sends-waiting", 1.0)]);
+    let figures = [("waiting-threads", 1.0), ("sends-waiting", 1.0), ("requests-in-flight", 1.0)];
+    assert_figures(&producer, &figures);
     waiting.await.unwrap().unwrap_err();
     let figures = [
         ("waiting-threads", 0.0),
