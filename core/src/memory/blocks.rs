@@ -10,8 +10,9 @@ pub trait Blocks {
     /// A block with room for `bytes` bytes. `None`: there is not enough memory now.
     fn allocate(&mut self, bytes: u32) -> Option<BlockId>;
 
-    /// Enlarges a block to hold `bytes` bytes, keeping what is in it. False: it stays.
-    fn enlarge(&mut self, block: BlockId, bytes: u32) -> bool;
+    /// Enlarges a block to hold `least` bytes, keeping what is in it, and to have room for what may
+    /// come, up to `most`. False: it stays.
+    fn enlarge(&mut self, block: BlockId, least: u32, most: u32) -> bool;
 
     /// A block is written up to `bytes` and will not get more: memory beyond may be given back. False
     /// while a writer holds the block, too (R18).

@@ -45,6 +45,10 @@ fn size<B: Buffer>(buffer: &Shared<B>) -> usize {
 /// The smallest block: batches that stay small cost little.
 const SMALLEST: u32 = 1024;
 
+/// A buffer grows so many times while memory is plentiful: each time it is copied, and new memory is
+/// new to the processor, too.
+const PLENTY: u32 = 8;
+
 /// Classes of buffers by the logarithm of their capacity.
 const CLASSES: usize = u32::BITS as usize;
 
@@ -272,8 +276,10 @@ impl<B: Buffer> Blocks for GrowableBlocks<B> {
         Some(block)
     }
 
-    fn enlarge(&mut self, block: BlockId, bytes: u32) -> bool {
+    fn enlarge(&mut self, block: BlockId, least: u32, most: u32) -> bool {
         let Some(old) = self.shared(block).map(size) else { return false };
+        let times = if self.is_scarce() { 2 } else { PLENTY };
+        let bytes = (old as u32).saturating_mul(times).min(most).max(least);
         let more = (bytes as usize).saturating_sub(old);
         if more == 0 {
             return true;
@@ -366,8 +372,25 @@ mod tests {
         assert!(blocks.settle(small, 3));
         assert_eq!(blocks.charged, u64::from(BOUND / 2 + SMALLEST));
         assert_eq!(&blocks.get(small)[..3], b"abc");
-        assert!(blocks.enlarge(small, 5_000));
+        assert!(blocks.enlarge(small, 5_000, 5_000));
         assert_eq!(&blocks.get(small)[..4], b"abc\0");
+    }
+
+    #[test]
+    fn blocks_grow_faster_while_memory_is_plentiful_and_no_further_than_they_may() {
+        let mut blocks = blocks();
+        let size = |blocks: &GrowableBlocks<Vec<u8>>, block| blocks.get(block).len();
+        let one = blocks.allocate(100).unwrap();
+        for (least, expected) in [(1_025, 8_192), (8_193, 20_000), (20_000, 20_000)] {
+            assert!(blocks.enlarge(one, least, 20_000));
+            assert_eq!(size(&blocks, one), expected);
+        }
+        blocks.allocate(BOUND / 2).unwrap();
+        let other = blocks.allocate(1_024).unwrap();
+        for (least, expected) in [(1_025, 2_048), (5_000, 5_000), (5_001, 10_000)] {
+            assert!(blocks.enlarge(other, least, 20_000));
+            assert_eq!(size(&blocks, other), expected);
+        }
     }
 
     #[test]
@@ -381,9 +404,9 @@ mod tests {
         let block = blocks.allocate(3_000).unwrap();
         assert_eq!(blocks.get(block).len(), 4_096, "the smallest that does");
         blocks.get_mut(block).unwrap()[..4_096].fill(7);
-        assert!(blocks.enlarge(block, 5_000));
+        assert!(blocks.enlarge(block, 5_000, 5_000));
         assert_eq!(blocks.get(block).len(), 16_384);
-        assert!(blocks.enlarge(block, 20_000));
+        assert!(blocks.enlarge(block, 20_000, 20_000));
         assert_eq!(blocks.get(block).len(), 65_536);
         assert!(blocks.get(block)[..4_096].iter().all(|&byte| byte == 7));
         assert!(blocks.settle(block, 4_096));

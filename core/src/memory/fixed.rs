@@ -22,8 +22,8 @@ impl<const BLOCKS: usize, const SIZE: usize> Blocks for FixedBlocks<BLOCKS, SIZE
         Some(BlockId::from_number((index as u32).wrapping_add(1)))
     }
 
-    fn enlarge(&mut self, _: BlockId, bytes: u32) -> bool {
-        bytes <= self.largest()
+    fn enlarge(&mut self, _: BlockId, least: u32, _: u32) -> bool {
+        least <= self.largest()
     }
 
     fn get(&self, block: BlockId) -> &[u8] {

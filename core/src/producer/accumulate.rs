@@ -387,14 +387,16 @@ impl Machine {
         if length > limit {
             return None;
         }
-        let capacity = memory.blocks.get(block).len() as u32;
-        if length > capacity {
-            let doubled = capacity.saturating_mul(2).min(limit).max(length);
-            if !memory.blocks.enlarge(block, doubled) {
-                return None;
+        let room = match memory.blocks.get_mut(block)? {
+            bytes if bytes.len() >= length as usize => bytes,
+            _ => {
+                if !memory.blocks.enlarge(block, length, limit) {
+                    return None;
+                }
+                memory.blocks.get_mut(block)?
             }
-        }
-        let room = memory.blocks.get_mut(block)?.get_mut(from as usize..)?;
+        };
+        let room = room.get_mut(from as usize..)?;
         if !builder::append(room, record, fields, place.cast_signed(), delta) {
             return None;
         }
