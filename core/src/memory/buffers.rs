@@ -45,8 +45,8 @@ fn size<B: Buffer>(buffer: &Shared<B>) -> usize {
 /// The smallest block: batches that stay small cost little.
 const SMALLEST: u32 = 1024;
 
-/// A buffer grows so many times while memory is plentiful: each time it is copied, and new memory is
-/// new to the processor, too.
+/// A buffer grows so many times where memory stays plentiful: each time it is copied, and new memory
+/// is new to the processor, too.
 const PLENTY: u32 = 8;
 
 /// Classes of buffers by the logarithm of their capacity.
@@ -278,9 +278,12 @@ impl<B: Buffer> Blocks for GrowableBlocks<B> {
 
     fn enlarge(&mut self, block: BlockId, least: u32, most: u32) -> bool {
         let Some(old) = self.shared(block).map(size) else { return false };
-        let times = if self.is_scarce() { 2 } else { PLENTY };
-        let bytes = (old as u32).saturating_mul(times).min(most).max(least);
-        let more = (bytes as usize).saturating_sub(old);
+        let grown = |times: u32| (old as u32).saturating_mul(times).min(most).max(least);
+        let more = |bytes: u32| (bytes as usize).saturating_sub(old);
+        let leaves_plenty =
+            self.charged.saturating_add(more(grown(PLENTY)) as u64) <= self.bound / 2;
+        let bytes = grown(if leaves_plenty { PLENTY } else { 2 });
+        let more = more(bytes);
         if more == 0 {
             return true;
         }
@@ -377,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_grow_faster_while_memory_is_plentiful_and_no_further_than_they_may() {
+    fn blocks_grow_faster_where_memory_stays_plentiful_and_no_further_than_they_may() {
         let mut blocks = blocks();
         let size = |blocks: &GrowableBlocks<Vec<u8>>, block| blocks.get(block).len();
         let one = blocks.allocate(100).unwrap();
@@ -385,7 +388,8 @@ mod tests {
             assert!(blocks.enlarge(one, least, 20_000));
             assert_eq!(size(&blocks, one), expected);
         }
-        blocks.allocate(BOUND / 2).unwrap();
+        // Eightfold, it would be scarce.
+        blocks.allocate(BOUND / 2 - 24_000).unwrap();
         let other = blocks.allocate(1_024).unwrap();
         for (least, expected) in [(1_025, 2_048), (5_000, 5_000), (5_001, 10_000)] {
             assert!(blocks.enlarge(other, least, 20_000));
