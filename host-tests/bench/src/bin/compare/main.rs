@@ -175,12 +175,13 @@ fn minutes(time: Duration) -> String {
     format!("{} min {} s", time.as_secs() / 60, time.as_secs() % 60)
 }
 
-/// What was called, without what xtask adds.
+/// What was called, without what xtask adds, and without where the numbers go.
 fn command() -> String {
     let mut hidden = false;
     let given = env::args().skip(1).filter(|argument| {
-        let is_value = std::mem::take(&mut hidden);
-        hidden = ["--peer-programs", "--commit"].contains(&argument.as_str());
+        let is_value = std::mem::take(&mut hidden) && !argument.starts_with("--");
+        hidden =
+            ["--peer-programs", "--commit", "--out", "--markdown"].contains(&argument.as_str());
         !is_value && !hidden && argument != "--save"
     });
     given.fold(String::from("cargo xtask bench"), |line, argument| line + " " + &argument)
