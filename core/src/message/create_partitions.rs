@@ -3,7 +3,7 @@
 pub use super::topic_results::Item;
 
 use super::topic_results::{Layout, Results};
-use super::{AdminApi, Step};
+use super::{AdminApi, NEVER, Step};
 use crate::error::Fault;
 use crate::wire::input::Input;
 use crate::wire::write::Put;
@@ -60,9 +60,11 @@ pub fn request_end(out: &mut impl Put, version: i16, timeout_ms: i32, validate_o
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct Answer(Results);
 
+const LAYOUT: Layout =
+    Layout { throttles: 1, ids: NEVER, null_names: NEVER, texts: 0, details: NEVER, least: 5 };
+
 impl Answer {
-    /// The next item of an answer in `version`. Throttling is told from version 1 on, ids
-    /// never.
+    /// The next item of an answer in `version`.
     ///
     /// # Errors
     /// What the broker did wrong.
@@ -71,13 +73,7 @@ impl Answer {
         version: i16,
         input: &'s mut Input<'_>,
     ) -> Result<Step<Item<'s>>, Fault> {
-        let layout = Layout {
-            flexible: is_flexible(version),
-            throttles: version >= 1,
-            has_ids: false,
-            has_texts: true,
-        };
-        self.0.next(layout, input)
+        self.0.next(LAYOUT, version, is_flexible(version), input)
     }
 }
 

@@ -2,10 +2,10 @@
 
 pub use super::topic_results::Item;
 
-use super::{Api, ErrorCode, Step, metadata::pass_string, need};
+use super::topic_results::{Layout, Results};
+use super::{Api, NEVER, Step};
 use crate::error::Fault;
-use crate::wire::input::{Input, Tag};
-use crate::wire::parse;
+use crate::wire::input::Input;
 use crate::wire::write::Put;
 
 /// A topic to make.
@@ -43,32 +43,12 @@ pub fn request(out: &mut impl Put, version: i16, topics: &[NewTopic<'_>], timeou
     out.no_tags(flexible);
 }
 
-#[derive(Copy, Clone, Default, PartialEq, Eq, Hash, Debug)]
-enum Stage {
-    #[default]
-    Throttle,
-    Count,
-    Topic,
-    TextLength,
-    Text,
-    Counts,
-    ConfigCount,
-    ConfigName,
-    ConfigValue,
-    ConfigRest,
-    ConfigTags,
-    TopicTags,
-    Tags,
-}
-
 /// Decodes an answer as a stream.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
-pub struct Answer {
-    stage: Stage,
-    topics: u32,
-    configs: u32,
-    text: u32,
-}
+pub struct Answer(Results);
+
+const LAYOUT: Layout =
+    Layout { throttles: 3, ids: 7, null_names: NEVER, texts: 0, details: 5, least: 6 };
 
 impl Answer {
     /// The next item of an answer in `version`.
@@ -80,87 +60,7 @@ impl Answer {
         version: i16,
         input: &'s mut Input<'_>,
     ) -> Result<Step<Item<'s>>, Fault> {
-        let flexible = Api::CreateTopics.is_flexible(version);
-        loop {
-            match self.stage {
-                Stage::Throttle => {
-                    let throttle = need!(input.atom(parse::int32)?);
-                    self.stage = Stage::Count;
-                    if version >= 3 && throttle > 0 {
-                        return Ok(Step::Item(Item::Throttle(throttle)));
-                    }
-                }
-                Stage::Count => {
-                    self.topics = need!(input.array(6, flexible)?);
-                    self.stage = Stage::Topic;
-                }
-                Stage::Topic if self.topics == 0 => self.stage = Stage::Tags,
-                Stage::Topic => {
-                    let topic = move |bytes| {
-                        let (rest, name) = parse::string(bytes, flexible)?;
-                        let (rest, id) =
-                            if version >= 7 { parse::uuid(rest)? } else { (rest, [0; 16]) };
-                        let (rest, error) = parse::int16(rest)?;
-                        Ok((rest, Item::Topic { name, id, error: ErrorCode(error) }))
-                    };
-                    return match input.atom(topic)? {
-                        Some(item) => {
-                            self.topics = self.topics.saturating_sub(1);
-                            self.stage = Stage::TextLength;
-                            Ok(Step::Item(item))
-                        }
-                        None => Ok(Step::More),
-                    };
-                }
-                Stage::TextLength => {
-                    self.text = need!(input.text_length(flexible)?).unwrap_or(0);
-                    self.stage = Stage::Text;
-                }
-                Stage::Text if self.text == 0 => {
-                    self.stage = if version >= 5 { Stage::Counts } else { Stage::TopicTags };
-                }
-                Stage::Text => {
-                    let chunk = need!(input.text(&mut self.text));
-                    return Ok(Step::Item(Item::Text(chunk)));
-                }
-                Stage::Counts => {
-                    need!(input.atom(|bytes| parse::take(bytes, 6))?);
-                    self.stage = Stage::ConfigCount;
-                }
-                Stage::ConfigCount => {
-                    self.configs = need!(input.array(6, flexible)?);
-                    self.stage = Stage::ConfigName;
-                }
-                Stage::ConfigName if self.configs == 0 => self.stage = Stage::TopicTags,
-                Stage::ConfigName => {
-                    need!(pass_string(input, flexible)?);
-                    self.configs = self.configs.saturating_sub(1);
-                    self.stage = Stage::ConfigValue;
-                }
-                Stage::ConfigValue => {
-                    need!(pass_string(input, flexible)?);
-                    self.stage = Stage::ConfigRest;
-                }
-                Stage::ConfigRest => {
-                    need!(input.atom(|bytes| parse::take(bytes, 3))?);
-                    self.stage = Stage::ConfigTags;
-                }
-                Stage::ConfigTags => {
-                    if !input.no_tags(flexible)? {
-                        return Ok(Step::More);
-                    }
-                    self.stage = Stage::ConfigName;
-                }
-                Stage::TopicTags if !flexible => self.stage = Stage::Topic,
-                Stage::TopicTags => match need!(input.tag()?) {
-                    Tag::End => self.stage = Stage::Topic,
-                    Tag::Field(_, size) => input.skip(size)?,
-                },
-                Stage::Tags => {
-                    return Ok(if input.no_tags(flexible)? { Step::End } else { Step::More });
-                }
-            }
-        }
+        self.0.next(LAYOUT, version, Api::CreateTopics.is_flexible(version), input)
     }
 }
 
@@ -171,8 +71,9 @@ pub mod broker {
     use alloc::vec::Vec;
 
     use super::super::broker::{array, tags, whole};
-    use super::{Api, ErrorCode};
+    use super::Api;
     use crate::error::Fault;
+    use crate::message::ErrorCode;
     use crate::wire::parse::{self, Parsed};
     use crate::wire::write::Put;
 

@@ -3,7 +3,7 @@
 pub use super::topic_results::Item;
 
 use super::topic_results::{Layout, Results};
-use super::{AdminApi, Step};
+use super::{AdminApi, NEVER, Step};
 use crate::error::Fault;
 use crate::wire::input::Input;
 use crate::wire::write::Put;
@@ -44,9 +44,11 @@ pub fn request_end(out: &mut impl Put, version: i16, timeout_ms: i32) {
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct Answer(Results);
 
+const LAYOUT: Layout =
+    Layout { throttles: 2, ids: 6, null_names: 6, texts: 5, details: NEVER, least: 4 };
+
 impl Answer {
-    /// The next item of an answer in `version`. Throttling is told from version 2 on, texts from
-    /// version 5, ids from version 6.
+    /// The next item of an answer in `version`.
     ///
     /// # Errors
     /// What the broker did wrong.
@@ -55,13 +57,7 @@ impl Answer {
         version: i16,
         input: &'s mut Input<'_>,
     ) -> Result<Step<Item<'s>>, Fault> {
-        let layout = Layout {
-            flexible: is_flexible(version),
-            throttles: version >= 2,
-            has_ids: version >= 6,
-            has_texts: version >= 5,
-        };
-        self.0.next(layout, input)
+        self.0.next(LAYOUT, version, is_flexible(version), input)
     }
 }
 

@@ -114,17 +114,21 @@ enum Stage {
     Tags,
 }
 
-/// In what an answer of this shape may differ from others; IncrementalAlterConfigs has it, too.
+/// In what the answers of an API differ from those of another, IncrementalAlterConfigs: from which
+/// version on they have it.
 #[derive(Copy, Clone)]
 pub(super) struct Layout {
-    pub(super) flexible: bool,
     /// The client is the one to wait.
-    pub(super) throttles: bool,
-    /// Resources come with their settings.
-    pub(super) has_settings: bool,
-    /// Settings come with their type and documentation.
-    pub(super) is_documented: bool,
+    pub(super) throttles: i16,
+    /// Settings of each resource.
+    pub(super) settings: i16,
+    /// Their types and documentation.
+    pub(super) documentation: i16,
+    /// Bytes that a resource takes at least, in any version.
+    pub(super) least: u32,
 }
+
+const LAYOUT: Layout = Layout { throttles: 2, settings: 0, documentation: 3, least: 7 };
 
 /// Decodes an answer as a stream.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
@@ -148,35 +152,28 @@ impl Answer {
         version: i16,
         input: &'s mut Input<'_>,
     ) -> Result<Step<Item<'s>>, Fault> {
-        let layout = Layout {
-            flexible: is_flexible(version),
-            throttles: version >= 2,
-            has_settings: true,
-            is_documented: version >= 3,
-        };
-        self.next_of(layout, input)
+        self.next_of(LAYOUT, version, is_flexible(version), input)
     }
 
     /// The next item of an answer that is laid out so.
     pub(super) fn next_of<'s>(
         &mut self,
         layout: Layout,
+        version: i16,
+        flexible: bool,
         input: &'s mut Input<'_>,
     ) -> Result<Step<Item<'s>>, Fault> {
-        let Layout { flexible, throttles, has_settings, is_documented } = layout;
         loop {
             match self.stage {
                 Stage::Throttle => {
                     let throttle = need!(input.atom(parse::int32)?);
                     self.stage = Stage::ResourceCount;
-                    if throttles && throttle > 0 {
+                    if version >= layout.throttles && throttle > 0 {
                         return Ok(Step::Item(Item::Throttle(throttle)));
                     }
                 }
                 Stage::ResourceCount => {
-                    // A code, a text, a kind and a name; a count of settings.
-                    let least = if has_settings { 7 } else { 6 };
-                    self.resources = need!(input.array(least, flexible)?);
+                    self.resources = need!(input.array(layout.least, flexible)?);
                     self.stage = Stage::Error;
                 }
                 Stage::Error if self.resources == 0 => self.stage = Stage::Tags,
@@ -202,8 +199,11 @@ impl Answer {
                         Ok((rest, Item::Resource { kind, name }))
                     };
                     let item = need!(input.atom(resource)?);
-                    self.stage =
-                        if has_settings { Stage::SettingCount } else { Stage::ResourceTags };
+                    self.stage = if version >= layout.settings {
+                        Stage::SettingCount
+                    } else {
+                        Stage::ResourceTags
+                    };
                     return Ok(Step::Item(item));
                 }
                 Stage::SettingCount => {
@@ -269,13 +269,13 @@ impl Answer {
                     self.stage = Stage::SynonymName;
                 }
                 Stage::Kind => {
-                    if is_documented {
+                    if version >= layout.documentation {
                         need!(input.atom(parse::int8)?);
                     }
                     self.stage = Stage::Documentation;
                 }
                 Stage::Documentation => {
-                    if is_documented {
+                    if version >= layout.documentation {
                         need!(pass_string(input, flexible)?);
                     }
                     self.stage = Stage::SettingTags;

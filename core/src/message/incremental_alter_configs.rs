@@ -3,7 +3,7 @@
 pub use super::describe_configs::Item;
 
 use super::describe_configs::{self, Layout};
-use super::{AdminApi, Step};
+use super::{AdminApi, NEVER, Step};
 use crate::error::Fault;
 use crate::wire::input::Input;
 use crate::wire::write::Put;
@@ -87,6 +87,8 @@ pub fn request_end(out: &mut impl Put, version: i16, validate_only: bool) {
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct Answer(describe_configs::Answer);
 
+const LAYOUT: Layout = Layout { throttles: 0, settings: NEVER, documentation: NEVER, least: 6 };
+
 impl Answer {
     /// The next item of an answer in `version`.
     ///
@@ -97,13 +99,7 @@ impl Answer {
         version: i16,
         input: &'s mut Input<'_>,
     ) -> Result<Step<Item<'s>>, Fault> {
-        let layout = Layout {
-            flexible: is_flexible(version),
-            throttles: true,
-            has_settings: false,
-            is_documented: false,
-        };
-        self.0.next_of(layout, input)
+        self.0.next_of(LAYOUT, version, is_flexible(version), input)
     }
 }
 

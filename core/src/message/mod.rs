@@ -191,6 +191,9 @@ pub(crate) fn request_header_end(out: &mut impl Put, api: Api, version: i16) {
     out.no_tags(api.is_flexible(version));
 }
 
+/// The version from which on an answer has something, if none has it.
+const NEVER: i16 = i16::MAX;
+
 /// A step of a decoder of answers.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Step<T> {
