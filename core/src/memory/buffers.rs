@@ -49,7 +49,7 @@ const SMALLEST: u32 = 1024;
 /// is new to the processor, too.
 const PLENTY: u32 = 8;
 
-/// Classes of buffers by the logarithm of their capacity.
+/// Classes of buffers by the logarithm of their size.
 const CLASSES: usize = u32::BITS as usize;
 
 /// The class of a buffer of so many bytes.
@@ -174,7 +174,7 @@ impl<B: Buffer> GrowableBlocks<B> {
         self.blocks.iter().flatten().count()
     }
 
-    /// Makes `bytes` more bytes fit under the bound, giving spare buffers back to the heap.
+    /// Makes `bytes` more bytes fit under the bound, giving spare buffers back.
     fn make_room(&mut self, bytes: u64) -> bool {
         self.collect_held();
         while self.charged.saturating_add(bytes) > self.bound {
@@ -204,7 +204,12 @@ impl<B: Buffer> GrowableBlocks<B> {
     }
 
     fn is_scarce(&self) -> bool {
-        self.charged > self.bound / 2
+        self.is_scarce_with(0)
+    }
+
+    /// Whether memory would be scarce with `more` bytes.
+    fn is_scarce_with(&self, more: usize) -> bool {
+        self.charged.saturating_add(more as u64) > self.bound / 2
     }
 
     /// A spare buffer for `bytes` bytes.
@@ -279,11 +284,11 @@ impl<B: Buffer> Blocks for GrowableBlocks<B> {
     fn enlarge(&mut self, block: BlockId, least: u32, most: u32) -> bool {
         let Some(old) = self.shared(block).map(size) else { return false };
         let grown = |times: u32| (old as u32).saturating_mul(times).min(most).max(least);
-        let more = |bytes: u32| (bytes as usize).saturating_sub(old);
-        let leaves_plenty =
-            self.charged.saturating_add(more(grown(PLENTY)) as u64) <= self.bound / 2;
-        let bytes = grown(if leaves_plenty { PLENTY } else { 2 });
-        let more = more(bytes);
+        let mut bytes = grown(PLENTY);
+        if self.is_scarce_with((bytes as usize).saturating_sub(old)) {
+            bytes = grown(2);
+        }
+        let more = (bytes as usize).saturating_sub(old);
         if more == 0 {
             return true;
         }

@@ -1,7 +1,7 @@
 //! Settings by the names that Kafka's Java producer has for them.
 
 use super::builder::Builder;
-use super::keys::{ConfigKey, Role};
+use super::keys::{ConfigKey, Role, nearest};
 use super::{Config, ConfigError, ConfigProblem};
 
 impl Config {
@@ -68,7 +68,7 @@ impl Builder {
             if let Some(text) = ConfigKey::harmless(name) {
                 self.notes.insert(name.to_owned(), text.to_owned());
             } else {
-                let nearest = ConfigKey::nearest(name);
+                let nearest = nearest(name);
                 let text = format!("there is no such key; the nearest one is {nearest}");
                 self.unknown.push(ConfigProblem::new(name, text));
             }

@@ -11,6 +11,7 @@ use std::fmt;
 
 use super::builder::Builder;
 
+pub(crate) use nearest::nearest;
 pub use values::{Value, Values};
 
 /// Java's name of the partitioner that goes round all partitions.
@@ -68,12 +69,6 @@ impl ConfigKey {
             return Some("has no effect here: it is a key of other clients than producers");
         }
         java::made_up(name)
-    }
-
-    /// The one of a producer's keys that is most like `name`, which is none.
-    #[must_use]
-    pub fn nearest(name: &str) -> &'static str {
-        nearest::nearest(name)
     }
 
     /// Its name, such as `linger.ms`.

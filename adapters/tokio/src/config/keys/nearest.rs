@@ -1,7 +1,7 @@
 //! The key that somebody may have meant.
 
 /// Of all keys, the one that is most like `key`; of several, a setting rather than another.
-pub(super) fn nearest(key: &str) -> &'static str {
+pub(crate) fn nearest(key: &str) -> &'static str {
     let names = super::all().map(|key| key.name);
     names.min_by_key(|name| distance(key, name)).unwrap_or_default()
 }
